@@ -1,3 +1,121 @@
-"""llmkit: which model to pay for on your own task, Opus, Sonnet or a mix of both, and how sure you can be."""
+"""llmkit: which model to pay for on your own task, Opus, Sonnet or a mix of both, and how sure you can be.
+
+    import llmkit as kit
+
+    kit.connect("offline")
+    sonnet, opus = kit.models("sonnet", "opus")
+    c = kit.compare(kit.read_task("support_triage"), [sonnet, opus])
+
+Names open their rooms when first used, so that importing costs nothing (PEP 562).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import graders, plots
+    from .catalog import model, models
+    from .compare import compare
+    from .comparison import Comparison
+    from .errors import (
+        BudgetExceeded,
+        CallError,
+        Interrupted,
+        LLMKitError,
+        NotConnected,
+        NotRecorded,
+        RetiredModel,
+        StoreError,
+        TaskError,
+        UnknownModel,
+        UsageError,
+    )
+    from .ledger import Ledger
+    from .model import Model, Stream
+    from .plan import Plan, plan
+    from .records import Cost, Message, Request, Response, Usage
+    from .session import connect, ledger
+    from .task import Task, read_task
 
 __version__ = "0.1.0"
+
+_ROOMS = {
+    "catalog": ("model", "models"),
+    "compare": ("compare",),
+    "comparison": ("Comparison",),
+    "errors": (
+        *("BudgetExceeded", "CallError", "Interrupted", "LLMKitError", "NotConnected", "NotRecorded"),
+        *("RetiredModel", "StoreError", "TaskError", "UnknownModel", "UsageError"),
+    ),
+    "ledger": ("Ledger",),
+    "model": ("Model", "Stream"),
+    "plan": ("Plan", "plan"),
+    "records": ("Cost", "Message", "Request", "Response", "Usage"),
+    "session": ("connect", "ledger"),
+    "task": ("Task", "read_task"),
+}
+_HOME = {name: room for room, names in _ROOMS.items() for name in names}
+_WHOLE_ROOMS = ("graders", "plots")
+
+__all__ = [
+    "BudgetExceeded",
+    "CallError",
+    "Comparison",
+    "Cost",
+    "Interrupted",
+    "LLMKitError",
+    "Ledger",
+    "Message",
+    "Model",
+    "NotConnected",
+    "NotRecorded",
+    "Plan",
+    "Request",
+    "Response",
+    "RetiredModel",
+    "StoreError",
+    "Stream",
+    "Task",
+    "TaskError",
+    "UnknownModel",
+    "Usage",
+    "UsageError",
+    "compare",
+    "connect",
+    "graders",
+    "ledger",
+    "model",
+    "models",
+    "plan",
+    "plots",
+    "read_task",
+]
+
+
+class _FrontDoor(ModuleType):
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Importing the room models.py would otherwise put a module where kit.models(...) is called.
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _FrontDoor
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHOLE_ROOMS:
+        value: Any = importlib.import_module(f".{name}", __name__)
+    elif name in _HOME:
+        value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    else:
+        raise AttributeError(f"llmkit has no {name!r}; it has {', '.join(__all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -36,16 +36,14 @@ class Call:
         again: books a failed attempt and reserves the next; set by the meter, used by retry.
         keep: writes the recording; runs in the transaction that settles the attempt.
         kept: True once ``keep`` has run.
-        attempts: one line per failed attempt so far.
     """
 
     budgets: tuple[str, ...] = ()
     label: str = ""
     deadline: float | None = None
-    again: Callable[[Exception], None] | None = None
+    again: Callable[[Any], None] | None = None
     keep: Callable[[Any, Response], None] | None = None
     kept: bool = False
-    attempts: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +207,8 @@ class Response:
         total = self.cost.total
         dollars = f"${total.normalize():f}" if total is not None else "cost unknown"
         seconds = f"{self.latency:.1f} s" if self.latency is not None else "time unknown"
-        origin = "SIMULATED" if self.simulated else self.origin
-        if self.simulated and self.cached:
-            origin = "SIMULATED, replay"
+        marks = ["SIMULATED"] * self.simulated + [self.origin] * (self.origin != "simulated")
+        origin = ", ".join(marks)
         parts = [self.model, tokens, dollars, seconds, origin]
         if self.outcome != "ok":
             parts.append(self.outcome)

@@ -1,0 +1,64 @@
+"""The layer that holds the worst case before each attempt and books the exact price after it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from decimal import Decimal
+
+from .errors import BudgetExceeded, CallError
+from .ledger import Entry, Ledger, nano
+from .model import Model, Wrapper
+from .records import Call, Cost, Request, Response
+
+
+class Metered(Wrapper):
+    """Reserves before each attempt, prices and books after it; nothing paid goes unwritten."""
+
+    def __init__(
+        self,
+        model: Model,
+        ledger: Ledger,
+        *,
+        endpoint: str,
+        price: Callable[[Response], Cost],
+        worst: Callable[[Request], Decimal | None],
+        budgets: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(model)
+        self.ledger, self.endpoint, self.budgets = ledger, endpoint, budgets
+        self._price, self._worst = price, worst
+
+    def run(self, request: Request) -> Generator[str, None, Response]:
+        """Ask the model inside under a hold on its worst case. Raises ``BudgetExceeded`` before sending."""
+        call = request.call or Call()
+        entry = self._entry(request, call)
+        row, n = self.ledger.reserve(entry, deadline=call.deadline), 1
+
+        def again(error: CallError) -> None:
+            nonlocal row, n
+            n += 1
+            row = self.ledger.next_attempt(row, error, entry, n, call.deadline)
+
+        try:
+            response = yield from self.model.run(request.with_call(replace(call, again=again)))
+        except BaseException as error:
+            self.ledger.fail(row, error)
+            raise
+        response = replace(response, cost=self._price(response))
+        self.ledger.settle(row, response, call.keep)
+        call.kept = call.keep is not None
+        return response
+
+    def _entry(self, request: Request, call: Call) -> Entry:
+        budgets = (*self.budgets, *call.budgets)
+        worst = self._worst(request)
+        if worst is None and budgets:
+            raise BudgetExceeded(
+                f"no price is known for {self.name}, so its worst case cannot be held to a ceiling; it was "
+                "not sent. Run without budget=, or use a model with a price"
+            )
+        held = nano(worst or Decimal(0))
+        key = request.key(self.endpoint, self.name)
+        return Entry(uuid.uuid4().hex, key, self.endpoint, self.name, call.label, budgets, held)

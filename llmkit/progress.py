@@ -1,0 +1,127 @@
+"""How far a run has come: a bar in a notebook, a line in a terminal, silence elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Protocol, TextIO
+
+PERIOD = 0.1  # seconds between two updates; more often only costs
+
+
+class Progress(Protocol):
+    """Shows a run; ``update`` is cheap and may be called for every answer."""
+
+    def update(self, *, done: int, dollars: Decimal, failed: int) -> None:
+        """Answers had so far (replayed ones too), USD they cost, and how many calls failed."""
+
+    def close(self) -> None:
+        """Show the last state and let go."""
+
+
+def progress(total: int, *, title: str, simulated: bool) -> Progress:
+    """The right display for where this program runs."""
+    if _in_notebook():
+        return _Bar(total, title, simulated)
+    if sys.stderr.isatty():
+        return _Line(total, title, simulated, sys.stderr)
+    return _Silent()
+
+
+def describe(done: int, total: int, dollars: Decimal, failed: int, elapsed: float, *, simulated: bool) -> str:
+    """One line: answers, dollars, failures, and the time left at this speed (seconds)."""
+    kind = "SIMULATED $" if simulated else "$"
+    parts = [f"{done:,} of {total:,}", f"{kind}{dollars:.4f}"]
+    if failed:
+        parts.append(f"{failed:,} failed")
+    if 0 < done < total and elapsed > 1:
+        parts.append(f"{_span(elapsed / done * (total - done))} left")
+    return " · ".join(parts)
+
+
+class _Silent:
+    def update(self, *, done: int, dollars: Decimal, failed: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class _Timed:
+    def __init__(self, total: int, simulated: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._total, self._simulated, self._clock = total, simulated, clock
+        self._started, self._shown = clock(), -PERIOD
+        self._last: dict[str, Any] = {"done": 0, "dollars": Decimal(0), "failed": 0}
+
+    def update(self, *, done: int, dollars: Decimal, failed: int) -> None:
+        self._last = {"done": done, "dollars": dollars, "failed": failed}
+        now = self._clock()
+        if now - self._shown >= PERIOD:
+            self._shown = now
+            self._show()
+
+    def _text(self) -> str:
+        elapsed = self._clock() - self._started
+        return describe(total=self._total, elapsed=elapsed, simulated=self._simulated, **self._last)
+
+    def _show(self) -> None:
+        raise AssertionError("each display shows itself")
+
+
+class _Line(_Timed):
+    def __init__(self, total: int, title: str, simulated: bool, out: TextIO) -> None:
+        super().__init__(total, simulated)
+        self._title, self._out, self._width = title, out, 0
+
+    def _show(self) -> None:
+        text = f"{self._title}: {self._text()}"
+        self._out.write("\r" + text.ljust(self._width))
+        self._out.flush()
+        self._width = len(text)
+
+    def close(self) -> None:
+        self._show()
+        self._out.write("\n")
+        self._out.flush()
+
+
+class _Bar(_Timed):
+    def __init__(self, total: int, title: str, simulated: bool) -> None:
+        import ipywidgets
+        from IPython.display import display
+
+        super().__init__(total, simulated)
+        self._bar = ipywidgets.IntProgress(max=total, description="", layout={"width": "240px"})
+        self._label = ipywidgets.Label(value=title)
+        box = ipywidgets.HBox([self._bar, self._label])
+        data = {
+            "application/vnd.jupyter.widget-view+json": {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": box.model_id,
+            },
+            "text/plain": f"{title}: the bar shows how far it is while it runs",
+        }
+        display(data, raw=True)
+
+    def _show(self) -> None:
+        self._bar.value = self._last["done"]
+        self._label.value = self._text()
+
+    def close(self) -> None:
+        self._bar.bar_style = "success" if self._last["done"] == self._total else "warning"
+        self._show()
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,40 @@
+"""Server-sent events: bytes in any cut -> the events in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+
+def events(chunks: Iterable[bytes]) -> Iterator[Any]:
+    """The JSON value of each event's data, in order; comments and ``[DONE]`` are passed over.
+
+    Raises ``ValueError`` on data that is not JSON or not UTF-8. An event not closed by an empty line is
+    not an event (WHATWG HTML, section 9.2.6).
+    """
+    data: list[bytes] = []
+    for line in _lines(chunks):
+        if line.startswith(b"data:"):
+            data.append(line[6:] if line[5:6] == b" " else line[5:])
+        elif not line and data:
+            text = b"\n".join(data)
+            data = []
+            if text.strip() != b"[DONE]":
+                yield json.loads(text)
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        rest += chunk
+        if b"\n" not in chunk and not rest.endswith(b"\r"):
+            continue
+        held = b""
+        if rest.endswith(b"\r"):  # its \n may be the next chunk's first byte
+            rest, held = rest[:-1], b"\r"
+        lines = rest.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        rest = lines.pop() + held
+        yield from lines
+    if rest.endswith(b"\r"):
+        yield rest[:-1]

@@ -1,0 +1,119 @@
+"""Record an answer once, replay it for ever, at no cost."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Generator
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from .errors import NotRecorded
+from .model import Model, Wrapper
+from .records import Call, Cost, LineItem, Request, Response, Usage
+from .store import Store
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS recording(
+  key TEXT PRIMARY KEY, endpoint TEXT NOT NULL, model TEXT NOT NULL, created TEXT NOT NULL,
+  body BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+class Recorded(Wrapper):
+    """Answers from the recordings if the same question was answered before; else asks, and records.
+
+    Args:
+        endpoint: part of the key, so that a simulated answer never stands in for a real one.
+        also: further endpoints whose recordings will do, in this order.
+    """
+
+    def __init__(self, model: Model, store: Store, *, endpoint: str, also: tuple[str, ...] = ()) -> None:
+        super().__init__(model)
+        self.store, self.endpoint, self.also = store, endpoint, also
+
+    def run(self, request: Request) -> Generator[str, None, Response]:
+        """Yield the recording, origin "replay"; or ask, and have the answer on disk before returning it."""
+        key = request.key(self.endpoint, self.name)
+        recorded = self.find(key)
+        for endpoint in self.also if recorded is None else ():
+            recorded = recorded or self.find(request.key(endpoint, self.name))
+        if recorded is not None:
+            if recorded.text:
+                yield recorded.text
+            return recorded
+        call = replace(request.call) if request.call else Call()
+
+        def keep(connection: Any, response: Response) -> None:
+            values = (key, self.endpoint, self.name, datetime.now(UTC).isoformat(), pack(response, request))
+            connection.execute("INSERT OR IGNORE INTO recording VALUES(?, ?, ?, ?, ?)", values)
+
+        call.keep = keep
+        response = yield from self.model.run(request.with_call(call))
+        if not call.kept:
+            self.store.write(lambda connection: keep(connection, response))
+        return response
+
+    def find(self, key: str) -> Response | None:
+        """The recorded answer with origin "replay", or None."""
+        rows = self.store.read("SELECT body FROM recording WHERE key = ?", (key,))
+        return unpack(rows[0][0]) if rows else None
+
+
+class OnlyRecorded(Model):
+    """Stands in for a provider in replay: it has no answer of its own and says so."""
+
+    def __init__(self, name: str, label: str, defaults: Request) -> None:
+        self.name, self.label, self.defaults = name, label, defaults
+
+    def run(self, request: Request) -> Generator[str, None, Response]:
+        """Raise ``NotRecorded``, always."""
+        raise NotRecorded(
+            f"no answer of {self.name} to this request is recorded (repeat {request.repeat}, max_tokens "
+            f'{request.max_tokens}, effort {request.effort}). Run it once with kit.connect("live"), or check '
+            "that prompt and settings are the recorded ones"
+        )
+        yield ""  # a generator, like every run
+
+
+def pack(response: Response, request: Request) -> bytes:
+    """A response, and the request it answers, as compressed JSON; amounts as decimal strings."""
+    body = asdict(replace(response, usage=None, cost=Cost(None)))
+    body["cost"] = {
+        "total": None if response.cost.total is None else str(response.cost.total),
+        "items": [[i.kind, i.quantity, str(i.rate), str(i.amount), i.row] for i in response.cost.items],
+        "note": response.cost.note,
+    }
+    body["usage"] = None if response.usage is None else _usage_out(response.usage)
+    body["request"] = request.content()
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
+
+
+def unpack(data: bytes) -> Response:
+    """The response of ``pack``, its origin changed to "replay"."""
+    body = json.loads(zlib.decompress(data).decode("utf-8", "surrogatepass"))
+    del body["request"]
+    cost, usage = body.pop("cost"), body.pop("usage")
+    items = [LineItem(k, q, Decimal(rate), Decimal(amount), row) for k, q, rate, amount, row in cost["items"]]
+    total = None if cost["total"] is None else Decimal(cost["total"])
+    body |= {"attempts": tuple(body["attempts"]), "blocks": tuple(body["blocks"]), "origin": "replay"}
+    return Response(
+        **body,
+        cost=Cost(total, tuple(items), cost["note"]),
+        usage=None if usage is None else _usage_in(usage),
+    )
+
+
+def _usage_out(usage: Usage) -> dict[str, Any]:
+    values = {name: getattr(usage, name) for name in Usage.__slots__}
+    values["parts"] = [[model, _usage_out(part)] for model, part in usage.parts]
+    values["raw"] = dict(usage.raw)
+    return values
+
+
+def _usage_in(values: dict[str, Any]) -> Usage:
+    parts = tuple((model, _usage_in(part)) for model, part in values.pop("parts"))
+    return Usage(**values, parts=parts)

@@ -1,0 +1,228 @@
+"""What this program is connected to: a mode, a store, and what answers."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from .errors import NotConnected, UsageError
+from .ledger import SCHEMA as LEDGER_SCHEMA
+from .ledger import Ledger
+from .models import raw_facts
+from .recordings import SCHEMA as RECORDING_SCHEMA
+from .store import Store
+
+if TYPE_CHECKING:
+    import anthropic
+
+    from .simulator import Simulator
+
+Mode = Literal["offline", "live", "replay"]
+MODES = ("offline", "live", "replay")
+
+_WORDS = {
+    "offline": "every answer is SIMULATED, costs nothing and says nothing about real models",
+    "live": "calls are paid for; answers are recorded, and recorded ones are not asked again",
+    "replay": "answers come from the recordings only; nothing is paid",
+}
+
+
+class Session:
+    """One connection; made by ``connect``."""
+
+    def __init__(self, mode: Mode, store: Store, *, pace: float = 0.0) -> None:
+        self.mode, self.store = mode, store
+        self.ledger = Ledger(store)
+        self.budgets: tuple[str, ...] = ()
+        self.simulator: Simulator | None = None
+        self._lock = threading.Lock()
+        self._client: anthropic.Anthropic | None = None
+        if mode == "offline":
+            from .simulator import Simulator
+
+            self.simulator = Simulator(today=self.today(), pace=pace).start()
+
+    @property
+    def endpoint(self) -> str:
+        """Where answers come from; part of every recording's key."""
+        return "simulator" if self.mode == "offline" else "anthropic"
+
+    def today(self) -> date:
+        """The day whose prices hold, in UTC. Offline it is the catalog's own day, so that reruns agree."""
+        return catalog_day() if self.mode == "offline" else datetime.now(UTC).date()
+
+    def client(self) -> anthropic.Anthropic:
+        """The endpoint's one client, made at the first call (importing the SDK takes over a second)."""
+        with self._lock:
+            if self._client is None:
+                self._client = self._new_client()
+            return self._client
+
+    def close(self) -> None:
+        """Stop the simulator, close client and store. Answers under way are still booked or left unknown."""
+        if self.simulator is not None:
+            self.simulator.stop()
+        if self._client is not None:
+            self._client.close()
+        self.store.close()
+
+    def _new_client(self) -> anthropic.Anthropic:
+        import anthropic
+
+        options: dict[str, Any] = {"max_retries": 0, "open_telemetry": False}
+        if self.simulator is not None:
+            # Neither a proxy nor a key of the user's has any business with the simulator.
+            transport = anthropic.DefaultHttpxClient(trust_env=False, follow_redirects=False)
+            return anthropic.Anthropic(
+                api_key="simulated", base_url=self.simulator.url, http_client=transport, **options
+            )
+        transport = anthropic.DefaultHttpxClient(follow_redirects=False)
+        return anthropic.Anthropic(http_client=transport, **options)
+
+
+_current: Session | None = None
+
+
+def connect(
+    mode: Mode | None = None,
+    *,
+    store: str | Path | None = None,
+    budget: float | str | Decimal | None = None,
+    pace: float = 0.0,
+) -> None:
+    """Choose what answers, and say so in one line.
+
+    Args:
+        mode: "offline" (the simulator), "live" (needs a key), or "replay" (recordings only). The
+            environment variable LLMKIT_MODE beats it, so that a notebook reruns in another mode untouched.
+        store: the file of ledger and recordings; LLMKIT_STORE, if set, is its default. Otherwise offline
+            keeps both in memory, and live and replay use ``.llmkit/store.sqlite`` of the project around.
+        budget: USD that this session may spend at most, worst cases included.
+        pace: offline only; 0 answers at once, 1 as slowly as the simulated time says.
+
+    Raises ``NotConnected`` for a live mode without key, ``StoreError`` for an unusable file.
+    """
+    global _current
+    chosen, forced = _mode(mode)
+    ceiling = None if budget is None else dollars(budget)
+    if chosen == "live":
+        _check_live()
+    path = _store_path(chosen, store)
+    schema = LEDGER_SCHEMA + RECORDING_SCHEMA
+    session = Session(chosen, Store(path, schema=schema), pace=pace)
+    if ceiling is not None:
+        name = f"session:{os.getpid()}:{datetime.now(UTC).isoformat()}"
+        session.ledger.set_ceiling(name, ceiling)
+        session.budgets = (name,)
+    if _current is not None:
+        _current.close()
+    _current = session
+    print(_line(chosen, forced, ceiling))  # noqa: T201 - the one line that says what is connected
+
+
+def current() -> Session:
+    """The session in force. Raises ``NotConnected`` before the first ``connect``."""
+    global _current
+    if _current is None:
+        if os.environ.get("LLMKIT_MODE"):
+            connect()
+        else:
+            raise NotConnected(
+                'nothing is connected; call kit.connect("offline") (simulated, free), kit.connect("live") '
+                '(with a key) or kit.connect("replay") (recordings) first'
+            )
+    assert _current is not None
+    return _current
+
+
+def ledger() -> Ledger:
+    """Every attempt ever paid through the store in force: ``.frame()``, ``.spend()``, totals when shown."""
+    return current().ledger
+
+
+def dollars(amount: float | str | Decimal) -> Decimal:
+    """An amount of USD as the Decimal it was written as. Raises ``UsageError`` if it is none."""
+    try:
+        value = Decimal(str(amount))
+    except ArithmeticError:
+        raise UsageError(f"{amount!r} is no amount of USD; give a number such as 5.00") from None
+    if not value.is_finite() or value <= 0:
+        raise UsageError(f"a ceiling of {amount!r} USD allows nothing; give a number above 0")
+    return value
+
+
+def catalog_day() -> date:
+    """The day the shipped catalog of models and prices was checked."""
+    return date.fromisoformat(raw_facts()["as_of"])
+
+
+def _mode(mode: str | None) -> tuple[Mode, bool]:
+    forced = os.environ.get("LLMKIT_MODE", "").strip()
+    chosen = forced or mode
+    if chosen not in MODES:
+        where = "LLMKIT_MODE" if forced else "the mode"
+        raise UsageError(f'{where} is {chosen!r}; it is "offline", "live" or "replay"')
+    return chosen, bool(forced) and forced != mode  # type: ignore[return-value]
+
+
+def _line(mode: Mode, forced: bool, ceiling: Decimal | None) -> str:
+    parts = [f"llmkit · {mode}" + (" (set by LLMKIT_MODE)" if forced else "")]
+    parts.append(_WORDS[mode])
+    if mode == "live" and os.environ.get("ANTHROPIC_BASE_URL"):
+        parts.append("the address is ANTHROPIC_BASE_URL's, not the vendor's own")
+    parts.append(f"prices as of {catalog_day()}")
+    if ceiling is not None:
+        parts.append(f"ceiling ${ceiling}")
+    return " · ".join(parts)
+
+
+def _check_live(environment: Mapping[str, str] = os.environ) -> None:
+    if not (environment.get("ANTHROPIC_API_KEY") or environment.get("ANTHROPIC_AUTH_TOKEN")):
+        raise NotConnected(
+            "live needs a key, and neither ANTHROPIC_API_KEY nor ANTHROPIC_AUTH_TOKEN is set. Set one before "
+            'the kernel starts, or use kit.connect("offline") for simulated answers'
+        )
+    base = urlsplit(environment.get("ANTHROPIC_BASE_URL") or "https://")
+    if base.scheme != "https" and base.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise NotConnected(
+            f"ANTHROPIC_BASE_URL is {base.scheme}://{base.hostname}, which would send the key unencrypted; "
+            "use an https address (plain http only on this machine)"
+        )
+
+
+def _store_path(mode: Mode, store: str | Path | None) -> str:
+    given = store or os.environ.get("LLMKIT_STORE")
+    if given:
+        path = str(given)
+    elif mode == "offline":
+        path = ":memory:"
+    else:
+        path = str(_project() / ".llmkit" / "store.sqlite")
+    if mode == "replay" and path != ":memory:" and not Path(path).exists():
+        raise NotConnected(
+            f'nothing is recorded yet: there is no store {path!r}. Run kit.connect("live") first, or give '
+            "store= the file of the recordings"
+        )
+    return path
+
+
+def _project() -> Path:
+    here = Path.cwd()
+    for mark in (".llmkit", ".git", "pyproject.toml"):
+        for folder in (here, *here.parents):
+            if (folder / mark).exists():
+                return folder
+    return here
+
+
+@atexit.register
+def _close() -> None:
+    if _current is not None:
+        _current.close()

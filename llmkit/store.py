@@ -1,0 +1,231 @@
+"""One SQLite file: what was acknowledged is on disk; one writer a process, many readers, many processes."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from .errors import StoreError
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+_APPLICATION = 0x6C6C6D6B  # "llmk": marks the file as ours
+_GROUP = 256  # writes that share one commit, and so one fsync, at most
+_CHECK_BELOW = 32_000_000  # bytes up to which the whole file is checked when it is opened
+
+_open_stores: weakref.WeakSet[Store] = weakref.WeakSet()
+
+
+class Store:
+    """A SQLite file, or memory. ``write`` returns once the change is durable.
+
+    Args:
+        path: the file, created with mode 0600 when missing, or ":memory:".
+        schema: SQL run at opening (``CREATE ... IF NOT EXISTS``).
+        patience: seconds to wait for another process that holds the file.
+
+    Raises ``StoreError`` when the file is damaged, is not a store of llmkit, or cannot be written.
+    """
+
+    def __init__(self, path: str | Path = ":memory:", *, schema: str = "", patience: float = 30.0) -> None:
+        self.path = str(path)
+        self.in_memory = self.path == ":memory:"
+        self.durability = "memory"
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._queue: SimpleQueue[tuple[Work[Any], Future[Any]] | None] = SimpleQueue()
+        self._readers: list[sqlite3.Connection] = []
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        with self._explained():
+            self._writer = self._open_first(schema)
+        _open_stores.add(self)
+
+    def write(self, work: Work[T]) -> T:
+        """Run ``work(connection)`` in a transaction and return its result after the commit.
+
+        Callers that come together share a commit; each has a savepoint of its own, so that one that
+        raises is rolled back alone and gets its exception.
+        """
+        self._refuse_fork()
+        future: Future[T] = Future()
+        with self._lock:
+            if self._closed:
+                raise StoreError(f"the store {self.path!r} is closed; call kit.connect(...) again")
+            if self.in_memory:
+                _commit(self._writer, [(work, future)])
+            else:
+                self._start_writer()
+                self._queue.put((work, future))
+        with self._explained():
+            return future.result()
+
+    def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query, on a connection of its own, outside any transaction."""
+        self._refuse_fork()
+        if self.in_memory:
+            with self._lock, self._explained():
+                return self._writer.execute(sql, parameters).fetchall()
+        with self._explained():
+            connection = self._readers.pop() if self._readers else self._connect()
+            try:
+                return connection.execute(sql, parameters).fetchall()
+            finally:
+                self._readers.append(connection)
+
+    def close(self) -> None:
+        """Finish what is queued, then close the file. May be called twice."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
+        if self._pid != os.getpid():
+            return
+        if self._thread is not None:
+            self._thread.join(timeout=self._patience)
+        for connection in [self._writer, *self._readers]:
+            connection.close()
+        self._readers.clear()
+
+    def _open_first(self, schema: str) -> sqlite3.Connection:
+        if not self.in_memory:
+            file = Path(self.path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = self._connect()
+        try:
+            self._check(connection)
+            if not self.in_memory:
+                self.durability = _set_durable(connection)
+            connection.executescript(f"PRAGMA application_id={_APPLICATION}; {schema}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        # Connections move between threads, but only one uses each at a time.
+        connection = sqlite3.connect(
+            self.path, timeout=self._patience, isolation_level=None, check_same_thread=False
+        )
+        if self.durability.startswith(("WAL", "DELETE")):
+            connection.execute(
+                f"PRAGMA synchronous={'FULL' if self.durability.startswith('WAL') else 'EXTRA'}"
+            )
+        return connection
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        mark = connection.execute("PRAGMA application_id").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and mark != _APPLICATION:
+            raise StoreError(f"{self.path!r} is a database of another program; give store= another path")
+        if not self.in_memory and Path(self.path).stat().st_size < _CHECK_BELOW:
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(f"malformed: {verdict}")
+
+    def _start_writer(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._write_groups, daemon=True, name="llmkit-store")
+            self._thread.start()
+
+    def _write_groups(self) -> None:
+        ended = False
+        while not ended:
+            group = [self._queue.get()]
+            while len(group) < _GROUP:
+                try:
+                    group.append(self._queue.get_nowait())
+                except Empty:
+                    break
+            ended = None in group
+            _commit(self._writer, [entry for entry in group if entry is not None])
+
+    def _refuse_fork(self) -> None:
+        if self._pid != os.getpid():
+            raise StoreError("this process was forked from the one that opened the store; connect again here")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(_explanation(self.path, self._patience, error)) from error
+        except OSError as error:
+            raise StoreError(f"the store {self.path!r} cannot be used: {error.strerror}") from error
+
+
+def _set_durable(connection: sqlite3.Connection) -> str:
+    if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] == "wal":
+        connection.execute("PRAGMA synchronous=FULL")
+        return "WAL, synchronous=FULL"
+    # Network drives cannot share memory between processes, which WAL needs.
+    connection.execute("PRAGMA journal_mode=DELETE")
+    connection.execute("PRAGMA synchronous=EXTRA")
+    return "DELETE, synchronous=EXTRA"
+
+
+def _attempt(connection: sqlite3.Connection, work: Work[Any]) -> tuple[Any, BaseException | None]:
+    connection.execute("SAVEPOINT one")
+    try:
+        result = work(connection)
+    except BaseException as error:
+        if not connection.in_transaction:  # a full disk, for one, has undone the whole group
+            raise
+        connection.execute("ROLLBACK TO one")
+        connection.execute("RELEASE one")
+        return None, error
+    connection.execute("RELEASE one")
+    return result, None
+
+
+def _commit(connection: sqlite3.Connection, group: list[tuple[Work[Any], Future[Any]]]) -> None:
+    outcomes: list[tuple[Any, BaseException | None]]
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        outcomes = [_attempt(connection, work) for work, _ in group]
+        connection.execute("COMMIT")
+    except BaseException as error:  # noqa: BLE001 - nothing was committed: everyone must hear it
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        outcomes = [(None, error)] * len(group)
+    for (_, future), (result, failure) in zip(group, outcomes, strict=True):
+        if failure is None:
+            future.set_result(result)
+        else:
+            future.set_exception(failure)
+
+
+def _explanation(path: str, patience: float, error: sqlite3.Error) -> str:
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return (
+            f"the store {path!r} was held by another process for {patience:g} s; nothing was changed. "
+            "Close the program that holds it, or give store= another path, and run again"
+        )
+    if "malformed" in text or "not a database" in text:
+        return (
+            f"the store {path!r} is damaged ({text}); nothing in it was changed. Move the file away, keep it "
+            "(it may hold answers you paid for), and run again with a new one"
+        )
+    if "full" in text:
+        return f"the disk is full: {path!r} could not be written and lost nothing. Make room and run again"
+    return f"the store {path!r} cannot be used: {text}"
+
+
+@atexit.register
+def _close_all() -> None:
+    for store in list(_open_stores):
+        store.close()

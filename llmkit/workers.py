@@ -1,0 +1,99 @@
+"""Many calls at once, on daemon threads: an interrupt is felt at once, and a kernel can always exit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from .errors import UsageError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+_MOST = 1024
+
+
+def concurrently(
+    work: Callable[[Job], Result], jobs: Iterable[Job], *, workers: int = 8
+) -> Generator[tuple[Job, Result | Exception], None, None]:
+    """Yield each job with its result, or the exception it raised, in the order they finish.
+
+    Jobs are drawn from ``jobs`` lazily, at most twice ``workers`` ahead of the consumer, so memory is
+    bounded. When the consumer stops early (``close``, an exception, Interrupt), jobs not yet begun are
+    dropped at once; those under way end in the background, on daemon threads, and are still booked.
+    """
+    if not 1 <= workers <= _MOST:
+        raise UsageError(f"workers is {workers!r}; give 1 to {_MOST}")
+    source = _Source(jobs, ahead=2 * workers)
+    finished: SimpleQueue[tuple[Job, Result | Exception] | BaseException | None] = SimpleQueue()
+    for number in range(workers):
+        arguments = (work, source, finished)
+        threading.Thread(target=_toil, args=arguments, daemon=True, name=f"llmkit-call-{number}").start()
+    ended = 0
+    try:
+        while ended < workers:
+            entry = finished.get()
+            if entry is None:
+                ended += 1
+            elif isinstance(entry, BaseException):
+                raise entry
+            else:
+                source.consumed()
+                yield entry
+    finally:
+        source.stop()
+        _drain(finished)
+
+
+class _Source:
+    """Hands out jobs to the workers, one at a time, never too far ahead, until it is stopped."""
+
+    def __init__(self, jobs: Iterable[object], *, ahead: int) -> None:
+        self._jobs = iter(jobs)
+        self._lock = threading.Lock()
+        self._room = threading.Semaphore(ahead)
+        self._stopped = False
+
+    def take(self) -> tuple[object] | None:
+        self._room.acquire()
+        with self._lock:
+            if self._stopped:
+                return None
+            for job in self._jobs:
+                return (job,)
+            self._stopped = True
+        self._room.release()
+        return None
+
+    def consumed(self) -> None:
+        self._room.release()
+
+    def stop(self) -> None:
+        # Not under the lock: it may be held by a worker that is drawing the next job.
+        self._stopped = True
+        for _ in range(_MOST):
+            self._room.release()
+
+
+def _toil(work: Callable[[Job], Result], source: _Source, finished: SimpleQueue[Any]) -> None:
+    try:
+        while (taken := source.take()) is not None:
+            job: Job = taken[0]  # type: ignore[assignment]
+            try:
+                finished.put((job, work(job)))
+            except Exception as error:  # noqa: BLE001 - handed to the consumer, who decides
+                finished.put((job, error))
+    except BaseException as error:  # noqa: BLE001 - the iterable of jobs failed: the consumer must know
+        finished.put(error)
+    finally:
+        finished.put(None)
+
+
+def _drain(queue: SimpleQueue[Any]) -> None:
+    while True:
+        try:
+            queue.get_nowait()
+        except Empty:
+            return

@@ -1,0 +1,87 @@
+import time
+
+import pytest
+
+from llmkit.errors import Busy, Partial, RateLimited, Refused, Rejected
+from llmkit.records import Call
+from llmkit.retry import Retry
+from tests.models import Scripted
+
+
+def retrying(*script, chance=1.0, **options):
+    slept: list[float] = []
+    model = Retry(Scripted(*script), sleep=slept.append, chance=lambda: chance, **options)
+    return model, slept
+
+
+def test_a_busy_provider_is_asked_again_after_growing_waits():
+    model, slept = retrying(Busy("a"), Busy("b"), Busy("c"), "fine")
+    response = model("hi")
+    assert response.text == "fine"
+    assert response.attempts == ("Busy: a", "Busy: b", "Busy: c")
+    assert slept == [0.5, 1.0, 2.0]
+
+
+def test_waits_are_jittered_downwards():
+    _, slept = model = retrying(Busy("a"), "fine", chance=0.0)
+    model[0]("hi")
+    assert slept == [0.375]
+
+
+def test_the_last_error_carries_every_attempt():
+    model, slept = retrying(Busy("no"), attempts=3)
+    with pytest.raises(Busy) as caught:
+        model("hi")
+    assert caught.value.attempts == ("Busy: no",) * 3
+    assert len(slept) == 2
+
+
+def test_the_provider_s_own_wait_is_obeyed():
+    model, slept = retrying(RateLimited("slow", retry_after=7.5), "fine")
+    model("hi")
+    assert slept == [7.5]
+
+
+@pytest.mark.parametrize("error", [Rejected("bad"), Refused("key"), Partial("cut", partial="x")])
+def test_what_another_try_cannot_mend_is_not_tried_again(error):
+    model, slept = retrying(error)
+    with pytest.raises(type(error)):
+        model("hi")
+    assert slept == []
+
+
+def test_a_wait_of_an_hour_fails_now():
+    model, slept = retrying(RateLimited("slow", retry_after=3600), "fine")
+    with pytest.raises(RateLimited):
+        model("hi")
+    assert slept == []
+
+
+def test_a_wait_beyond_the_deadline_fails_now():
+    model, slept = retrying(Busy("a", retry_after=5), "fine")
+    with pytest.raises(Busy):
+        list(model.run(model.request("hi").with_call(Call(deadline=time.monotonic() + 1))))
+    assert slept == []
+
+
+def test_once_text_was_shown_nothing_is_asked_again():
+    inner = Scripted(Busy("cut"), "fine", shown=["half"])
+    with pytest.raises(Busy):
+        list(Retry(inner, sleep=lambda _: None).stream("hi"))
+    assert len(inner.asked) == 1
+
+
+def test_each_further_attempt_is_booked_before_it_is_sent():
+    booked = []
+    model, _ = retrying(Busy("a"), Busy("b"), "fine")
+    request = model.request("hi").with_call(Call(again=lambda error: booked.append(str(error))))
+    list(model.run(request))
+    assert booked == ["a", "b"]
+
+
+def test_a_stream_left_early_closes_the_model_inside():
+    inner = Scripted("one two three")
+    stream = Retry(inner).stream("hi")
+    next(stream)
+    stream.close()
+    assert inner.closed_early == 1
