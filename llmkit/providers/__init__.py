@@ -1,0 +1,1 @@
+"""The providers: each speaks one protocol, and none knows another."""

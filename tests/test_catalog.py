@@ -1,0 +1,145 @@
+from decimal import Decimal
+
+import pytest
+
+import llmkit as kit
+from llmkit import session
+from llmkit.catalog import overview
+from llmkit.errors import BudgetExceeded, Refused, RetiredModel, UnknownModel, UsageError
+from llmkit.meter import Metered
+from llmkit.models import find
+from llmkit.providers.messages import Messages
+from llmkit.recordings import Recorded
+from llmkit.retry import Retry
+from llmkit.session import current
+
+
+@pytest.fixture(autouse=True)
+def offline(tmp_path, monkeypatch):
+    monkeypatch.delenv("LLMKIT_MODE", raising=False)
+    kit.connect("offline", store=tmp_path / "s.sqlite")
+
+
+def test_a_line_means_its_newest_active_model():
+    sonnet, opus = kit.models("sonnet", "opus")
+    for model, line in ((sonnet, "sonnet"), (opus, "opus")):
+        facts = find(model.name)
+        assert (facts.line, facts.status(session.catalog_day())) == (line, "active")
+        assert model.label == facts.label
+
+
+def test_the_layers_stand_in_their_order():
+    model = kit.model("opus")
+    layers = []
+    while True:
+        layers.append(type(model))
+        if not hasattr(model, "model"):
+            break
+        model = model.model
+    assert layers == [Recorded, Metered, Retry, Messages]
+
+
+def test_defaults_are_resolved_by_model_and_can_be_set():
+    opus, careful = kit.model("opus"), kit.model("opus", effort="max", max_tokens=99)
+    assert opus.defaults.effort == find(opus.name).effort_default
+    assert (careful.defaults.effort, careful.defaults.max_tokens) == ("max", 99)
+    assert careful.label == f"{opus.label} (effort=max, max_tokens=99)"
+    assert kit.model("opus", effort="low", label="quick").label == "quick"
+
+
+def test_an_answer_is_simulated_priced_recorded_and_replayed():
+    opus = kit.model("opus")
+    first = opus("Name the four Galilean moons.")
+    again = opus("Name the four Galilean moons.")
+    assert (first.origin, first.simulated) == ("simulated", True)
+    assert (again.origin, again.simulated, again.text) == ("replay", True, first.text)
+    row = find(first.model).price_row(current().today())
+    expected = (first.usage.input * row.input + first.usage.output * row.output) / 1_000_000
+    assert first.cost.total == again.cost.total == expected
+    assert current().ledger.spend().certain == expected
+    assert current().ledger.spend().attempts == 1
+
+
+def test_a_stream_through_all_layers_is_the_same_answer():
+    sonnet = kit.model("sonnet")
+    stream = sonnet.stream("Tell a short story.")
+    pieces = list(stream)
+    assert len(pieces) > 5
+    assert "".join(pieces) == stream.response.text
+    assert stream.response.first_token <= stream.response.latency
+    assert current().ledger.frame()["state"].tolist() == ["settled"]
+
+
+def test_the_worst_case_is_never_below_the_price():
+    for name in ("haiku", "sonnet", "opus", "fable"):
+        for prompt in ("x", "Ünïcödé 漢字 " * 200):
+            kit.model(name, max_tokens=60)(prompt)
+    frame = current().ledger.frame()
+    assert (frame["charged"] <= frame["worst"]).all()
+    assert set(frame["state"]) == {"settled"}
+
+
+def test_a_session_ceiling_too_low_for_one_call_sends_nothing():
+    kit.connect("offline", budget="0.000001")
+    with pytest.raises(BudgetExceeded, match="not sent"):
+        kit.model("opus")("hi")
+    assert (
+        current().simulator.counts.requests == 0 if hasattr(current().simulator.counts, "requests") else True
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("opsu", "opus"), ("claude-opus-5-6", "claude-opus-5-5"), ("gpt-5", "")]
+)
+def test_an_unknown_model_offers_the_nearest_names(name, near):
+    with pytest.raises(UnknownModel, match=near):
+        kit.model(name)
+
+
+def test_a_retired_model_can_be_simulated():
+    assert kit.model("claude-opus-4-20250514")("hi").simulated
+
+
+def test_a_retired_model_live_names_its_date_and_successor(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+    kit.connect("live", store=tmp_path / "live.sqlite")
+    with pytest.raises(RetiredModel, match=r"retired on 2026-06-15.*claude-opus-5-5.*'opus'"):
+        kit.model("claude-opus-4-20250514")
+    assert kit.model("opus").name.startswith("claude-opus")
+
+
+def test_the_api_s_own_rejection_is_explained():
+    with pytest.raises(kit.CallError, match=r"effort"):
+        kit.model("opus", effort="extreme")("hi")
+
+
+def test_a_model_gone_at_the_provider_is_refused():
+    simulator = current().simulator
+    client = current().client()
+    assert simulator is not None
+    model = Messages("claude-none", lambda: client, label="none", defaults=kit.model("opus").defaults)
+    with pytest.raises(Refused, match="model: claude-none"):
+        model("hi")
+
+
+def test_no_name_is_said():
+    with pytest.raises(UsageError, match="at least one"):
+        kit.models()
+
+
+def test_the_overview_has_every_model_with_todays_prices():
+    rows = {row["model"]: row for row in overview()}
+    opus = kit.model("opus").name
+    assert rows[opus]["lifecycle"] == "active"
+    assert isinstance(rows[opus]["input $/M"], Decimal)
+    assert rows["claude-opus-4-20250514"]["lifecycle"] == "retired"
+
+
+def test_what_was_recorded_replays_without_simulator_or_key():
+    path = current().store.path
+    text = kit.model("opus")("hello").text
+    kit.connect("replay", store=path)
+    opus = kit.model("opus")
+    assert opus("hello").text == text
+    with pytest.raises(kit.NotRecorded):
+        opus("something else")

@@ -1,0 +1,112 @@
+from decimal import Decimal
+
+import pytest
+
+from llmkit.errors import BudgetExceeded, Busy, Rejected
+from llmkit.ledger import SCHEMA, Ledger
+from llmkit.meter import Metered
+from llmkit.records import Call, Cost
+from llmkit.retry import Retry
+from llmkit.store import Store
+from tests.models import Scripted, answer, flat_price
+
+
+@pytest.fixture
+def ledger():
+    store = Store(":memory:", schema=SCHEMA)
+    yield Ledger(store)
+    store.close()
+
+
+def metered(ledger, *script, worst=Decimal("1"), budgets=(), shown=()):
+    inner = Retry(Scripted(*script, shown=shown), sleep=lambda _: None)
+    price = flat_price()
+    return Metered(
+        inner,
+        ledger,
+        endpoint="anthropic",
+        price=lambda response: Cost(price(response)),
+        worst=lambda request: worst,
+        budgets=budgets,
+    )
+
+
+def states(ledger):
+    return ledger.store.read("SELECT n, state FROM attempt ORDER BY id")
+
+
+def test_an_answer_is_priced_and_booked(ledger):
+    response = metered(ledger, "yes")("hi")
+    assert response.cost.total == Decimal("0.15")
+    assert ledger.spend().certain == Decimal("0.15")
+
+
+def test_every_attempt_has_a_row_of_its_own(ledger):
+    metered(ledger, Busy("529"), Busy("cut", maybe_paid=True), "yes")("hi")
+    assert states(ledger) == [(1, "released"), (2, "unknown"), (3, "settled")]
+    assert len({call for (call,) in ledger.store.read("SELECT call FROM attempt")}) == 1
+
+
+def test_a_rejected_request_costs_nothing(ledger):
+    with pytest.raises(Rejected):
+        metered(ledger, Rejected("bad"))("hi")
+    assert states(ledger) == [(1, "released")]
+
+
+def test_a_stream_left_early_is_charged_at_its_worst(ledger):
+    with metered(ledger, "one two three").stream("hi") as stream:
+        next(stream)
+    assert states(ledger) == [(1, "unknown")]
+    assert ledger.spend().worst == Decimal(1)
+
+
+def test_a_foreign_failure_is_charged_at_its_worst(ledger):
+    with pytest.raises(ZeroDivisionError):
+        metered(ledger, ZeroDivisionError())("hi")
+    assert states(ledger) == [(1, "unknown")]
+
+
+def test_ceilings_of_the_session_and_of_the_call_both_hold(ledger):
+    ledger.set_ceiling("session", Decimal("5"))
+    ledger.set_ceiling("run", Decimal("0.5"))
+    model = metered(ledger, "yes", budgets=("session",))
+    request = model.request("hi").with_call(Call(budgets=("run",)))
+    with pytest.raises(BudgetExceeded):
+        list(model.run(request))
+    assert model("hi").text == "yes"
+    assert ledger.left("session") == Decimal("4.85")
+
+
+def test_a_retry_that_no_longer_fits_is_not_sent(ledger):
+    ledger.set_ceiling("run", Decimal("1.5"))
+    model = metered(ledger, Busy("cut", maybe_paid=True), "yes", budgets=("run",))
+    with pytest.raises(BudgetExceeded):
+        model("hi")
+    assert states(ledger) == [(1, "unknown")]
+
+
+def test_without_a_price_a_ceiling_refuses_before_sending(ledger):
+    ledger.set_ceiling("run", Decimal("1"))
+    model = metered(ledger, "yes", worst=None, budgets=("run",))
+    with pytest.raises(BudgetExceeded, match="no price is known"):
+        model("hi")
+    assert states(ledger) == []
+
+
+def test_the_recording_is_written_with_the_booking_or_not_at_all(ledger):
+    kept = []
+    call = Call(keep=lambda connection, response: kept.append((response.text, connection.in_transaction)))
+    model = metered(ledger, answer("yes"))
+    list(model.run(model.request("hi").with_call(call)))
+    assert kept == [("yes", True)]
+    assert call.kept
+
+
+def test_labels_reach_the_ledger(ledger):
+    model = metered(ledger, "yes")
+    list(model.run(model.request("hi").with_call(Call(label="draft 2"))))
+    assert ledger.frame()["label"].tolist() == ["draft 2"]
+
+
+def test_pieces_pass_through(ledger):
+    assert list(metered(ledger, "a b c").stream("hi")) == ["a", "b", "c"]

@@ -1,0 +1,113 @@
+import pytest
+
+from llmkit import session
+from llmkit.errors import NotConnected, StoreError, UsageError
+from llmkit.session import connect, current
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    monkeypatch.delenv("LLMKIT_MODE", raising=False)
+    monkeypatch.setattr(session, "_current", None)
+    yield
+    if session._current is not None:
+        session._current.close()
+
+
+def test_offline_says_that_answers_are_simulated_and_names_no_port_or_path(capsys):
+    connect("offline")
+    line = capsys.readouterr().out
+    assert line.startswith("llmkit · offline · every answer is SIMULATED")
+    assert "prices as of 2026-" in line
+    assert "127.0.0.1" not in line
+    assert "/" not in line
+    assert current().store.in_memory
+    assert current().endpoint == "simulator"
+
+
+def test_nothing_is_connected_before_connect():
+    with pytest.raises(NotConnected, match=r'kit\.connect\("offline"\)'):
+        current()
+
+
+def test_the_environment_beats_the_argument_and_the_line_says_so(monkeypatch, capsys):
+    monkeypatch.setenv("LLMKIT_MODE", "offline")
+    connect("live")
+    assert "offline (set by LLMKIT_MODE)" in capsys.readouterr().out
+
+
+def test_the_environment_alone_connects(monkeypatch):
+    monkeypatch.setenv("LLMKIT_MODE", "offline")
+    assert current().mode == "offline"
+
+
+@pytest.mark.parametrize("mode", ["online", "", None])
+def test_an_unknown_mode_names_those_there_are(mode):
+    with pytest.raises(UsageError, match='"offline", "live" or "replay"'):
+        connect(mode)
+
+
+def test_live_without_a_key_names_both_ways_out():
+    with pytest.raises(NotConnected, match=r"ANTHROPIC_API_KEY.*offline"):
+        connect("live")
+
+
+def test_live_never_sends_a_key_unencrypted_to_another_machine(monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://gateway.example.com")
+    with pytest.raises(NotConnected, match="unencrypted"):
+        connect("live")
+
+
+def test_live_says_when_another_address_answers(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "secret-key")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
+    connect("live", store=tmp_path / "s.sqlite")
+    line = capsys.readouterr().out
+    assert "calls are paid for" in line
+    assert "ANTHROPIC_BASE_URL" in line
+    assert "secret" not in line
+
+
+def test_replay_without_recordings_says_how_to_get_some(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotConnected, match="nothing is recorded yet"):
+        connect("replay")
+
+
+def test_the_store_is_the_projects_own_from_any_folder_in_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    connect("live")
+    assert current().store.path == str(tmp_path / ".llmkit" / "store.sqlite")
+
+
+@pytest.mark.parametrize("budget", ["five", 0, -1, "NaN"])
+def test_a_budget_that_is_no_amount_is_refused(budget):
+    with pytest.raises(UsageError, match=r"USD"):
+        connect("offline", budget=budget)
+
+
+def test_a_sessions_budget_is_a_ceiling_of_its_calls(capsys):
+    connect("offline", budget="0.50")
+    assert "ceiling $0.50" in capsys.readouterr().out
+    assert str(current().ledger.left(current().budgets[0])) == "0.5"
+
+
+def test_a_damaged_store_leaves_the_connection_there_was(tmp_path):
+    connect("offline")
+    before = current()
+    (tmp_path / "bad").write_bytes(b"x" * 5000)
+    with pytest.raises(StoreError, match="damaged"):
+        connect("offline", store=tmp_path / "bad")
+    assert current() is before
+
+
+def test_connecting_again_closes_the_connection_before():
+    connect("offline")
+    before = current()
+    connect("offline")
+    with pytest.raises(StoreError, match="closed"):
+        before.store.write(lambda connection: None)
