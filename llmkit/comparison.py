@@ -70,6 +70,7 @@ class Comparison:
             cost_of_error=cost_of_error,
             horizon=horizon,
             names=(label, self.labels[0]),
+            item_price=float(np.mean([scores.costs[name].mean() for name in self.labels]) * len(self.labels)),
             simulated=self.simulated,
         )
 

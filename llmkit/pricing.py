@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from .errors import UnknownModel
-from .models import ModelFacts, PriceRow, find, highest
+from .models import ModelFacts, PriceRow, find
 from .records import Cost, LineItem, Usage
 
 # Money is never rounded, whatever decimal context the caller works in: inexact arithmetic raises.
@@ -96,7 +96,7 @@ def price(
             return Cost(None, note=tariff)
         band = _band(tariff, part.prompt)
         if band is None:
-            return Cost(None, note=f"{name or model!r} has no price row for a prompt of {part.prompt:,} tokens")
+            return Cost(None, note=f"{name or model!r} has no price for a prompt of {part.prompt:,} tokens")
         _add_tokens(items, part, band)
         if band.over and usage.web_searches:
             notes.append(_LOOP_NOTE.format(band.over))
@@ -205,3 +205,54 @@ def _tariff(
         return factor
     ordered = sorted(rows, key=lambda row: row.prompt_tokens_over, reverse=True)
     return tuple(_scaled(row, _EXACT.multiply(factor, _PER_TOKEN)) for row in ordered)
+
+
+def _facts(model: str) -> ModelFacts | None:
+    try:
+        return find(model)
+    except UnknownModel:
+        return None
+
+
+def _factor(facts: ModelFacts | None, model: str, speed: str, tier: str, geo: str | None) -> Decimal | str:
+    """What every rate is multiplied with, or why the tier or region has no known price."""
+    factor = Decimal(1)
+    if tier == "batch":
+        if speed != "standard":
+            return f"{model!r}: batches have no price at {speed!r} speed"
+        factor = _EXACT.multiply(factor, facts.batch_multiplier if facts else _HALF)
+    elif tier == "priority":
+        return f"{model!r}: the priority tier is priced by contract"
+    if geo == "us":
+        factor = _EXACT.multiply(factor, _US)
+    elif geo not in _HOME:
+        return f"{model!r}: no price is known for the region {geo!r}"
+    return factor
+
+
+def _scaled(row: PriceRow, factor: Decimal) -> _Band:
+    rates = (row.input, row.cache_write_5m, row.cache_write_1h, row.cache_read, row.output)
+    return _Band(row.id, row.prompt_tokens_over, *(_EXACT.multiply(rate, factor) for rate in rates))
+
+
+def _band(tariff: tuple[_Band, ...], prompt: int) -> _Band | None:
+    return next((band for band in tariff if prompt > band.over or band.over == 0), None)
+
+
+def _add_tokens(items: list[LineItem], usage: Usage, band: _Band) -> None:
+    for kind in ("input", "cache_write_5m", "cache_write_1h", "cache_read", "output"):
+        quantity, rate = getattr(usage, kind), getattr(band, kind)
+        if quantity:
+            items.append(LineItem(kind, quantity, rate, _EXACT.multiply(quantity, rate), band.row))
+
+
+def _overhead(messages: int, tools: int) -> int:
+    return (
+        _TOKENS_A_REQUEST
+        + _TOKENS_A_MESSAGE * messages
+        + (_TOKENS_FOR_TOOLS + _TOKENS_A_TOOL * tools if tools else 0)
+    )
+
+
+def _dearest(row: PriceRow, cached: bool) -> Decimal:
+    return max(row.input, row.cache_write_5m, row.cache_write_1h) if cached else row.input

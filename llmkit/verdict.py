@@ -142,7 +142,7 @@ def difference(scores: Scores, label: str, baseline: str) -> Difference:
 def _pairs(scores: Scores, labels: Sequence[str]) -> list[Pair]:
     baseline = labels[0]
     differences = {label: difference(scores, label, baseline) for label in labels[1:]}
-    adjusted = stats.holm([d.p for d in differences.values()]) if differences else []
+    adjusted = stats.holm([found.p for found in differences.values()])
     pairs = []
     for (label, found), p in zip(differences.items(), adjusted, strict=True):
         extra = float(np.mean(scores.costs[label] - scores.costs[baseline]))

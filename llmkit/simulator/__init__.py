@@ -1,0 +1,8 @@
+"""A provider on this machine: the Messages API over a real socket, with made-up answers and virtual time.
+
+Nothing it says is about any real model. It stands beside the stair and imports no other room.
+"""
+
+from .server import Simulator
+
+__all__ = ["Simulator"]
