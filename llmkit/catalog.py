@@ -8,13 +8,15 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from . import estimates, pricing
+from . import estimates
 from .errors import RetiredModel, UsageError
 from .estimates import Estimate
 from .meter import Metered
 from .model import Model
 from .models import ModelFacts, all_models, find, resolve, successor
 from .recordings import OnlyRecorded, Recorded
+from .pricing import price as price_of_usage
+from .pricing import worst_case as worst_of_request
 from .records import Cost, Request, Response, Usage
 from .retry import Retry
 from .session import Session, catalog_day, current
@@ -86,7 +88,7 @@ def price(response: Response, *, session: Session) -> Cost:
     """What an answer costs at the price of the model that served it, on the day it came."""
     if response.usage is None:
         return Cost(None, note="the provider sent no usage")
-    return pricing.price(
+    return price_of_usage(
         response.usage,
         response.model,
         session.today(),
@@ -98,7 +100,7 @@ def price(response: Response, *, session: Session) -> Cost:
 def worst_case(request: Request, *, facts: ModelFacts, session: Session) -> Decimal | None:
     """The most a request can cost, before it is sent; None if no price is known."""
     text = json.dumps(request.content(), ensure_ascii=False)
-    return pricing.worst_case(
+    return worst_of_request(
         facts,
         session.today(),
         request_bytes=len(text.encode("utf-8", "surrogatepass")),
@@ -115,7 +117,7 @@ def estimate(model: Model, request: Request, answer: str) -> Estimate:
     prompt = estimates.input_tokens([text for text in texts if text], facts.tokenizer)
     thinking = estimates.thinking_tokens(request.thinking, request.effort)
     output = min(request.max_tokens, estimates.tokens(answer, facts.tokenizer) + thinking)
-    cost = pricing.price(Usage(input=prompt, output=output), facts.id, session.today())
+    cost = price_of_usage(Usage(input=prompt, output=output), facts.id, session.today())
     worst = worst_case(request, facts=facts, session=session)
     return Estimate(prompt, output, estimates.seconds(facts.line, output), cost.total, worst)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from .errors import NotSupported
@@ -25,7 +26,8 @@ def serve(*, mode: str | None = None, browser: bool = True, port: int | None = N
         os.environ["LLMKIT_MODE"] = mode
     from jupyterlab.labapp import LabApp
 
-    return int(LabApp.launch_instance(_arguments(browser=browser, port=port)) or 0)
+    launch: Callable[[list[str]], object] = LabApp.launch_instance
+    return int(bool(launch(_arguments(browser=browser, port=port))))
 
 
 def _arguments(*, browser: bool, port: int | None) -> list[str]:

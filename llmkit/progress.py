@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import time
 from collections.abc import Callable
@@ -89,13 +90,13 @@ class _Line(_Timed):
 
 class _Bar(_Timed):
     def __init__(self, total: int, title: str, simulated: bool) -> None:
-        import ipywidgets
-        from IPython.display import display
+        widgets: Any = importlib.import_module("ipywidgets")
+        display: Any = importlib.import_module("IPython.display").display
 
         super().__init__(total, simulated)
-        self._bar = ipywidgets.IntProgress(max=total, description="", layout={"width": "240px"})
-        self._label = ipywidgets.Label(value=title)
-        box = ipywidgets.HBox([self._bar, self._label])
+        self._bar = widgets.IntProgress(max=total, description="", layout={"width": "240px"})
+        self._label = widgets.Label(value=title)
+        box = widgets.HBox([self._bar, self._label])
         data = {
             "application/vnd.jupyter.widget-view+json": {
                 "version_major": 2,

@@ -10,13 +10,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-# jsonschema would build its 35 grammars at import, 1.3 s of it, and nobody here uses one.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-
 import pytest
 
-from tools.offline import go_offline, guarded_kernels
+from tools.offline import go_offline, guarded_kernels, skip_grammars
 
+# Here, before nbval is loaded.
+skip_grammars()
 _folder = tempfile.TemporaryDirectory(prefix="llmkit-ipython-")
 
 

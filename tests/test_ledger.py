@@ -15,7 +15,7 @@ from llmkit.errors import BudgetExceeded, Busy, CallError, RateLimited, StoreErr
 from llmkit.ledger import NANO, SCHEMA, Entry, Ledger
 from llmkit.records import Cost
 from llmkit.store import Store
-from tests.models import answer
+from tests.scripted import answer
 
 
 def entry(worst="0.10", budgets=("b",), key="k"):
@@ -267,7 +267,7 @@ def spend(n):
     except BudgetExceeded:
         return
     bill = chance.randint(0, worst)
-    print(bill, flush=True)
+    sys.stdout.write(f"{bill}\\n"); sys.stdout.flush()
     if chance.random() < 0.7:
         cost = Cost(Decimal(bill) / 10**9)
         ledger.settle(row, Response("x", "m", usage=Usage(), cost=cost))

@@ -8,7 +8,7 @@ from llmkit.meter import Metered
 from llmkit.records import Call, Cost
 from llmkit.retry import Retry
 from llmkit.store import Store
-from tests.models import Scripted, answer, flat_price
+from tests.scripted import Scripted, answer, flat_price
 
 
 @pytest.fixture

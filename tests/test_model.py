@@ -6,7 +6,7 @@ import pytest
 from llmkit.errors import Busy, UsageError
 from llmkit.model import Stream, Wrapper, conversation
 from llmkit.records import Message, Request
-from tests.models import Scripted, answer
+from tests.scripted import Scripted, answer
 
 
 def test_a_call_returns_the_whole_answer():

@@ -8,7 +8,7 @@ from llmkit.errors import Busy, NotRecorded
 from llmkit.recordings import SCHEMA, OnlyRecorded, Recorded, pack, unpack
 from llmkit.records import Cost, LineItem, Message, Request, Response, Usage
 from llmkit.store import Store
-from tests.models import Scripted, answer
+from tests.scripted import Scripted, answer
 
 REQUEST = Request(messages=(Message("user", "hi"),))
 

@@ -5,7 +5,7 @@ import pytest
 from llmkit.errors import Busy, Partial, RateLimited, Refused, Rejected
 from llmkit.records import Call
 from llmkit.retry import Retry
-from tests.models import Scripted
+from tests.scripted import Scripted
 
 
 def retrying(*script, chance=1.0, **options):

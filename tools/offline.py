@@ -10,6 +10,7 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+_MODULES: MutableMapping[str, object] = sys.modules  # type: ignore[assignment]
 # A proxy would carry off even what is meant for the loopback.
 _FOREIGN_PREFIXES = ("ANTHROPIC_", "OPENAI_", "OPENROUTER_", "LLMKIT_")
 _FOREIGN_SUFFIXES = ("_API_KEY", "_AUTH_TOKEN", "_PROXY")
@@ -50,6 +51,14 @@ def refuse_strangers() -> None:
     Raises (later, in whoever tries): StrangerRefused.
     """
     sys.addaudithook(_refuse)
+
+
+def skip_grammars() -> None:
+    """Spare whoever imports jupyter_events or nbformat later the 35 grammars that nobody uses.
+
+    jsonschema takes rfc3987_syntax, if there is one, for a format no schema here has; it costs 1.3 s of every start.
+    """
+    _MODULES.setdefault("rfc3987_syntax", None)
 
 
 def guarded_kernels(folder: Path) -> dict[str, str]:
