@@ -14,9 +14,9 @@ from .estimates import Estimate
 from .meter import Metered
 from .model import Model
 from .models import ModelFacts, all_models, find, resolve, successor
-from .recordings import OnlyRecorded, Recorded
 from .pricing import price as price_of_usage
 from .pricing import worst_case as worst_of_request
+from .recordings import OnlyRecorded, Recorded
 from .records import Cost, Request, Response, Usage
 from .retry import Retry
 from .session import Session, catalog_day, current

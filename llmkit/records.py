@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from .errors import UsageError
+from .render import escape, markdown
 
 Outcome = Literal[
     "ok", "max_tokens", "refusal", "context_exceeded", "tool_use", "pause_turn", "truncated", "error"
@@ -216,3 +217,6 @@ class Response:
 
     def __repr__(self) -> str:
         return f"{self.text}\n[{self.footer()}]"
+
+    def _repr_html_(self) -> str:
+        return f"{markdown(self.text)}<p><small>{escape(self.footer())}</small></p>"

@@ -13,7 +13,7 @@ from llmkit.task import Task
 def paired(
     both, only_opus, only_sonnet, neither, *, costs=(0.01, 0.02), repeats=1, simulated=False, **columns
 ):
-    """A frame of two models with the four counts of a paired table; ``costs`` are USD a call (sonnet, opus)."""
+    """A frame of two models with the four counts of a paired table; ``costs``: USD a call (sonnet, opus)."""
     outcomes = [(1, 1)] * both + [(0, 1)] * only_opus + [(1, 0)] * only_sonnet + [(0, 0)] * neither
     rows = []
     for index, scores in enumerate(outcomes):

@@ -6,7 +6,6 @@ A plugin, since a conftest comes after the imports it would speed up.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 

@@ -89,7 +89,7 @@ def test_a_session_ceiling_too_low_for_one_call_sends_nothing():
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("opsu", "opus"), ("claude-opus-5-6", "claude-opus-5-5"), ("gpt-5", "")]
+    ("name", "near"), [("opsu", "opus"), ("claude-opus-5-6", "claude-opus-5-5"), ("gpt-5", "gpt-5")]
 )
 def test_an_unknown_model_offers_the_nearest_names(name, near):
     with pytest.raises(UnknownModel, match=near):

@@ -2,8 +2,8 @@
 
 python -m tools.check_usage_costs FILE [--on 2026-11-22]
 
-Each line is {"model": ..., "usage": {...}, "hand_usd": "0.00081"}, or null where nobody worked it out. A usage has
-no day of its own; without --on it is priced on the catalog's day.
+Each line is {"model": ..., "usage": {...}, "hand_usd": "0.00081"}, or null where nobody did. A usage
+has no day of its own; without --on it is priced on the catalog's day.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         elif ours != Decimal(row["hand_usd"]):
             differ += 1
             print(f"line {number}: {row['model']}: ours {ours}, by hand {row['hand_usd']}: {row['usage']}")
-    print(f"{len(rows) - differ - unknown} equal to the last digit, {differ} differ, {unknown} not worked out by hand")
+    equal = len(rows) - differ - unknown
+    print(f"{equal} equal to the last digit, {differ} differ, {unknown} not worked out by hand")
     return int(differ > 0)
 
 

@@ -56,7 +56,7 @@ def refuse_strangers() -> None:
 def skip_grammars() -> None:
     """Spare whoever imports jupyter_events or nbformat later the 35 grammars that nobody uses.
 
-    jsonschema takes rfc3987_syntax, if there is one, for a format no schema here has; it costs 1.3 s of every start.
+    jsonschema takes rfc3987_syntax, if there is one, for a format no schema here has; 1.3 s of every start.
     """
     _MODULES.setdefault("rfc3987_syntax", None)
 

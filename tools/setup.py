@@ -1,6 +1,6 @@
 """Set up .venv in this tree: python tools/setup.py lab|test
 
-Installs the pinned requirements/lab.txt, or requirements/test.txt (lab and the tools of its makers), each file
+Installs the pinned requirements/lab.txt, or requirements/test.txt (lab and its makers' tools), each file
 checked by its hash, then the project itself from this tree. Once done, it is left alone until the pins,
 pyproject.toml or the Python change. It needs the standard library only.
 """

@@ -1,7 +1,8 @@
 """The answer book: right and wrong answers, drawn by item response theory.
 
 P(right) = 1 / (1 + exp(-(ability - difficulty))), the Rasch model. The abilities are invented; they order the
-models as their makers do and mean nothing else.
+models as their makers do and mean nothing else. Half of the luck of a draw belongs to the question and half
+to the model, so that models are often right and wrong together, as real ones are.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 from .tokens import seed
@@ -85,7 +87,8 @@ class Book:
         entry = self.find(question)
         if entry is None:
             return Answer(_made_up(question, draw), 0.0)
-        right = chance.random() < probability(facts, effort, entry.difficulty)
+        luck = (seed("item", question).gauss() + chance.gauss()) / math.sqrt(2)
+        right = NormalDist().cdf(luck) < probability(facts, effort, entry.difficulty)
         return Answer(chance.choice(entry.right if right else entry.wrong), entry.difficulty)
 
 
