@@ -36,8 +36,8 @@ def test_right_answers_are_graded_right_and_wrong_ones_wrong(folder):
     task = kit.read_task(folder)
     for index, entry in enumerate(lines(folder / "answers.jsonl")):
         item = task.item(index)
-        assert [task.grade(text, item).score for text in entry["right"]] == [1.0] * len(entry["right"]), entry["id"]
-        assert [task.grade(text, item).score for text in entry["wrong"]] == [0.0] * len(entry["wrong"]), entry["id"]
+        assert {task.grade(text, item).score for text in entry["right"]} == {1.0}, entry["id"]
+        assert {task.grade(text, item).score for text in entry["wrong"]} == {0.0}, entry["id"]
         assert len(entry["right"]) >= 1
         assert len(set(entry["wrong"])) >= 2
 

@@ -5,7 +5,7 @@ python -m tools.bless FILE.ipynb ...    only these
 python -m tools.bless --check           write nothing; exit 1 if a notebook is not as it would be written
 
 The form: cells counted 1, 2, ...; a readable id on every cell; no metadata but kernel, language and tags; no
-widget views, since their state is not kept (their text/html stays); no path in a traceback; an old picture kept
+widget views, since their state is not kept (text/html stays); no path in a traceback; an old picture kept
 where nothing else of its cell changed.
 """
 

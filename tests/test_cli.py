@@ -1,0 +1,63 @@
+import pandas as pd
+import pytest
+
+from llmkit.cli import main
+from llmkit.lab import _arguments
+
+
+def test_compare_prints_plan_and_verdict_and_writes_the_answers(capsys, tmp_path, monkeypatch):
+    monkeypatch.delenv("LLMKIT_MODE", raising=False)
+    out = tmp_path / "answers.csv"
+    assert (
+        main(["compare", "support_triage", "--models", "sonnet", "opus", "--limit", "40", "--csv", str(out)])
+        == 0
+    )
+    shown = capsys.readouterr().out
+    assert "80 calls" in shown
+    assert "SIMULATED, so nothing here is about real models" in shown
+    assert len(pd.read_csv(out)) == 80
+
+
+def test_plan_asks_nothing(capsys):
+    assert main(["compare", "support_triage", "--plan"]) == 0
+    assert "median s" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["compare", "nothing_here"], "no task 'nothing_here'"),
+        (["compare", "support_triage", "--models", "opsu"], "opus"),
+        (["compare", "support_triage", "--budget", "none"], "no amount of USD"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(capsys, arguments, words):
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert "Traceback" not in error
+
+
+def test_models_lists_lines_lifecycle_context_and_prices(capsys):
+    assert main(["models", "opus"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["model", "line", "lifecycle"]
+    assert lines[1].startswith("claude-opus-5-5")
+    assert all("sonnet" not in line and "retired" not in line for line in lines[1:])
+    assert main(["models", "--all"]) == 0
+    assert "retired" in capsys.readouterr().out
+
+
+def test_doctor_never_shows_a_key(capsys, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-secret")
+    assert main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    assert "ANTHROPIC_API_KEY set" in shown
+    assert "secret" not in shown
+
+
+def test_lab_stays_on_this_machine_and_opens_the_first_notebook():
+    arguments = _arguments(browser=False, port=8123)
+    assert "--ServerApp.ip=127.0.0.1" in arguments
+    assert any(argument.endswith("/lab/tree/notebooks/01_first_comparison.ipynb") for argument in arguments)
+    assert {"--no-browser", "--ServerApp.port=8123"} <= set(arguments)

@@ -1,0 +1,201 @@
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import llmkit as kit
+from llmkit.compare import COLUMNS, plan_order
+from llmkit.session import current
+from tests.scripted import Scripted
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    monkeypatch.delenv("LLMKIT_MODE", raising=False)
+    kit.connect("offline")
+    return kit.models("sonnet", "opus")
+
+
+def make(n=30):
+    frame = pd.DataFrame(
+        {"text": [f"message number {i}" for i in range(n)], "label": ["yes", "no", "maybe"] * (n // 3)}
+    )
+    labels = kit.graders.choice(["yes", "no", "maybe"])
+    return kit.Task(
+        frame, prompt="Classify: {text}", target="label", grade=labels, settings={"max_tokens": 500}
+    )
+
+
+def test_every_item_is_asked_of_every_model_and_graded(offline):
+    c = kit.compare(make(), offline, repeats=2)
+    assert len(c.frame) == 30 * 2 * 2
+    assert list(c.frame.columns[: len(COLUMNS)]) == list(COLUMNS)
+    assert {"text", "label"} <= set(c.frame.columns)
+    assert set(c.frame["score"]) <= {0.0, 1.0}
+    assert c.frame["simulated"].all()
+    assert c.verdict.sentence.startswith("SIMULATED")
+
+
+def test_running_it_again_asks_nothing_and_pays_nothing(offline):
+    first = kit.compare(make(), offline)
+    spent = current().ledger.spend()
+    again = kit.compare(make(), offline)
+    assert current().ledger.spend() == spent
+    assert set(again.frame["origin"]) == {"replay"}
+    same = ["item", "model", "repeat", "score", "answer", "cost", "latency"]
+    pd.testing.assert_frame_equal(first.frame[same], again.frame[same])
+    assert first.verdict.sentence == again.verdict.sentence
+
+
+def test_the_order_is_shuffled_and_every_prefix_is_paired():
+    order = list(plan_order(50, 2, 3, seed=1))
+    assert len(set(order)) == 300
+    assert [job.index for job in order[:6]] == [order[0].index] * 6
+    assert [job.index for job in order[::6]] != sorted(job.index for job in order[::6])
+    assert order == list(plan_order(50, 2, 3, seed=1))
+
+
+def test_a_ceiling_too_low_for_one_call_says_so_and_sends_nothing(offline):
+    with pytest.raises(kit.BudgetExceeded, match="not sent"):
+        kit.compare(make(), offline, budget="0.0001")
+    assert current().ledger.spend().attempts == 0
+
+
+def test_a_ceiling_reached_on_the_way_stops_and_the_rest_can_follow(offline):
+    c = kit.compare(make(), offline, budget="0.03")
+    assert 0 < len(c.frame) < 60
+    assert "Stopped at the ceiling" in repr(c)
+    assert current().ledger.spend().worst <= 0.03
+    whole = kit.compare(make(), offline, budget=5)
+    assert len(whole.frame) == 60
+    assert whole.note == ""
+
+
+def test_the_ceiling_is_the_comparisons_own_over_all_its_runs(offline):
+    kit.compare(make(), offline, budget="0.03")
+    before = current().ledger.spend().worst
+    kit.compare(make(), offline, budget="0.03")
+    assert current().ledger.spend().worst <= max(before, 0.03)
+
+
+def test_failed_calls_are_rows_and_are_asked_again_next_time(offline):
+    from llmkit.errors import Busy
+
+    flaky = Scripted(*[Busy("overloaded")] * 3, "yes", name="flaky")
+    steady = Scripted("yes", name="steady")
+    c = kit.compare(make(), [steady, flaky], workers=1)
+    failed = c.frame[c.frame["outcome"] == "error"]
+    assert len(failed) == 3
+    assert failed["score"].isna().all()
+    assert "Busy: overloaded" in failed["error"].iloc[0]
+    assert c.verdict.dropped == 3
+
+
+def test_the_policy_for_errors_is_the_callers(offline):
+    from llmkit.errors import Busy
+
+    models = [Scripted("yes", name="steady"), Scripted(Busy("no"), name="broken")]
+    wrong = kit.compare(make(), models, errors="wrong")
+    assert wrong.frame.loc[wrong.frame["model"] == "broken", "score"].sum() == 0
+    with pytest.raises(Busy):
+        kit.compare(make(), models, errors="raise")
+
+
+def test_a_useless_key_ends_the_run_at_once(offline):
+    from llmkit.errors import Refused
+
+    dead = Scripted(Refused("invalid x-api-key"), name="dead")
+    with pytest.raises(Refused):
+        kit.compare(make(300), [dead, Scripted("yes", name="fine")], workers=2)
+    assert len(dead.asked) < 20
+
+
+def test_an_unknown_cost_stays_unknown(offline):
+    c = kit.compare(make(), [Scripted("yes", name="a"), Scripted("no", name="b")])
+    assert c.frame["cost"].isna().all()
+    assert math.isnan(c.verdict.rows[0].cost)
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "words"),
+    [
+        ([], {}, "list of models"),
+        ("twice", {}, "same label"),
+        (None, {"repeats": 0}, "repeats is 0"),
+        (None, {"errors": "skip"}, "drop_pair"),
+    ],
+)
+def test_what_cannot_be_compared_is_explained(offline, models, options, words):
+    chosen = offline if models is None else [offline[0], offline[0]] if models == "twice" else models
+    with pytest.raises(kit.UsageError, match=words):
+        kit.compare(make(), chosen, **options)
+
+
+def test_ctrl_c_in_the_middle_keeps_what_was_answered(offline):
+    slow = Scripted("yes", name="slow")
+    real = slow.run
+
+    def run(request):
+        time.sleep(0.01)
+        return (yield from real(request))
+
+    slow.run = run
+    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(kit.Interrupted, match=r"answers are kept; run the same comparison again"):
+        kit.compare(make(3000), [slow], workers=2)
+    timer.join()
+
+
+CHILD = """
+import sys
+import pandas as pd
+import llmkit as kit
+kit.connect("offline", store=sys.argv[1])
+frame = pd.DataFrame({"text": [f"message number {i}" for i in range(300)], "label": ["yes", "no", "maybe"] * 100})
+task = kit.Task(frame, prompt="Classify: {text}", target="label", grade=kit.graders.choice(["yes", "no", "maybe"]))
+c = kit.compare(task, kit.models("sonnet", "opus"))
+print("ended", len(c.frame), kit.ledger().spend().attempts, flush=True)
+"""
+
+
+def test_a_killed_run_resumes_with_nothing_lost_and_nothing_paid_twice(tmp_path):
+    store = tmp_path / "s.sqlite"
+    command = [sys.executable, "-c", CHILD, str(store)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+    import sqlite3
+
+    answered = 0
+    end = time.monotonic() + 60
+    while answered < 100 and time.monotonic() < end:
+        time.sleep(0.05)
+        try:
+            look = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
+            answered = look.execute("SELECT count(*) FROM recording").fetchone()[0]
+            look.close()
+        except sqlite3.OperationalError:
+            continue
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    look = sqlite3.connect(store)
+    settled, keys = look.execute(
+        "SELECT count(*), count(DISTINCT request_key) FROM attempt WHERE state = 'settled'"
+    ).fetchone()
+    lost = look.execute("SELECT count(*) FROM attempt WHERE state = 'unknown'").fetchone()[0]
+    recorded = look.execute("SELECT count(*) FROM recording").fetchone()[0]
+    look.close()
+    assert "ended 600" in done.stdout
+    assert settled == keys == recorded == 600
+    assert lost <= 8
