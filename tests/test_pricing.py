@@ -2,7 +2,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from llmkit.models import all_models, find
@@ -47,7 +47,7 @@ def test_prices_change_on_their_day():
     assert total(read, SONNET, date(2026, 10, 6)) == Decimal("0.2")
     assert total(read, SONNET, date(2026, 10, 7)) == Decimal("0.1")
     long = Usage(input=200_001, output=1000)
-    assert total(long, "claude-opus-4-6", date(2026, 3, 12)) == Decimal("2.04751")
+    assert total(long, "claude-opus-4-6", date(2026, 3, 12)) == Decimal("2.03751")
     assert total(long, "claude-opus-4-6", date(2026, 3, 13)) == Decimal("1.025005")
 
 
@@ -149,6 +149,7 @@ def test_the_items_add_up_to_the_total(usage, model):
 @given(USAGES, st.sampled_from([m.id for m in all_models()]))
 def test_the_worst_case_is_never_below_the_price(usage, model):
     facts = find(model)
+    assume(facts.inference_geo or usage.geo != "us")  # the API refuses the region for older models
     worst = worst_case(
         facts,
         DAY,
