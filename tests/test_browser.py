@@ -120,12 +120,6 @@ def test_a_notebook_runs_whole_in_jupyterlab(lab, name):
 def take_pictures(page, name):
     folder = ROOT / "screenshots"
     folder.mkdir(exist_ok=True)
-    for number in range(12):
-        share = number / 11
-        page.evaluate(
-            "share => { const n = document.querySelector('.jp-WindowedPanel-outer, .jp-Notebook');"
-            " n.scrollTop = share * n.scrollHeight; }",
-            share,
-        )
-        page.wait_for_timeout(150)
-        page.screenshot(path=folder / f"{Path(name).stem}-{number:02}.png")
+    page.set_viewport_size({"width": 1280, "height": 5600})  # tall enough to show all of it at once
+    page.wait_for_timeout(1500)
+    page.screenshot(path=folder / f"{Path(name).stem}.png")
