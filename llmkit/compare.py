@@ -18,7 +18,7 @@ from .graders import Grade, grade_with
 from .model import Model, finish
 from .progress import Progress, progress
 from .records import Call, Response
-from .session import Session, current, dollars
+from .session import Session, current, dollars, teach
 from .task import Task
 from .workers import concurrently
 
@@ -70,8 +70,7 @@ def compare(
     """
     _check(models, repeats, errors)
     session = current()
-    if session.simulator is not None:
-        session.simulator.learn(task.rehearsal())
+    teach(task.rehearsal())
     run = _Run(task, models, _call(session, task, models, budget), errors)
     jobs = list(plan_order(len(task), len(models), repeats, seed=seed))
     title = f"{task.name}: {len(task):,} items x {len(models)} models" + (f" x {repeats}" * (repeats > 1))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from . import stats, verdict, worth
 from .errors import UsageError
-from .render import escape, table
+from .render import sentence, table
 from .task import Task
 
 SMALLEST_SLICE = 15  # items; below, a slice gets counts but no interval
@@ -124,9 +124,9 @@ class Comparison:
         headers, rows = verdict.table(self.verdict)
         mark = "SIMULATED answers: " if self.simulated else ""
         caption = f"{mark}{self.task.name}, {self.verdict.items:,} items"
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self._notes())
-        sentence = f"<p><strong>{escape(self.verdict.sentence)}</strong></p>"
-        return f"<div>{sentence}{table(headers, rows, caption=caption)}{notes}</div>"
+        notes = "".join(sentence(note) for note in self._notes())
+        said = sentence(self.verdict.sentence, strong=True)
+        return f"<div>{said}{table(headers, rows, caption=caption)}{notes}</div>"
 
     def _notes(self) -> list[str]:
         notes = [self.note] if self.note else []

@@ -12,7 +12,7 @@ from .catalog import estimate
 from .errors import UsageError
 from .model import Model
 from .records import Request
-from .render import escape, table
+from .render import sentence, table
 from .session import current
 from .task import Task
 
@@ -82,7 +82,7 @@ class Plan:
     def _repr_html_(self) -> str:
         headers, rows = self._table()
         caption = f"Plan for {self.name}: nothing was asked or paid"
-        return f"<div><p>{escape(self.sentence())}</p>{table(headers, rows, caption=caption)}</div>"
+        return f"<div>{sentence(self.sentence())}{table(headers, rows, caption=caption)}</div>"
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
         headers = [

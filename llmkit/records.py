@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from .errors import UsageError
-from .render import escape, markdown
+from .render import markdown, sentence
 
 Outcome = Literal[
     "ok", "max_tokens", "refusal", "context_exceeded", "tool_use", "pause_turn", "truncated", "error"
@@ -219,4 +219,4 @@ class Response:
         return f"{self.text}\n[{self.footer()}]"
 
     def _repr_html_(self) -> str:
-        return f"{markdown(self.text)}<p><small>{escape(self.footer())}</small></p>"
+        return markdown(self.text) + sentence(self.footer(), small=True)

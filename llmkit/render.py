@@ -50,9 +50,19 @@ def markdown(text: str) -> str:
         def block_code(self, code: str, info: str | None = None) -> str:
             return f"<pre><code>{_escape(code)}</code></pre>\n"
 
-    render = mistune.create_markdown(renderer=Inert(escape=True), plugins=["table", "strikethrough"])
+    render = mistune.create_markdown(
+        renderer=Inert(escape=True), hard_wrap=True, plugins=["table", "strikethrough"]
+    )
     body = re.sub(r' style="text-align:\w+"', "", str(render(clean)))
     return f'<div class="llmkit-text {_QUIET}">{body}</div>'
+
+
+def sentence(text: str, *, strong: bool = False, small: bool = False) -> str:
+    """A paragraph of our own words, escaped; dollars in it are never read as mathematics."""
+    inner = escape(text)
+    inner = f"<strong>{inner}</strong>" if strong else inner
+    inner = f"<small>{inner}</small>" if small else inner
+    return f'<p class="{_QUIET}">{inner}</p>'
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str = "") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -140,6 +140,12 @@ def current() -> Session:
             )
     assert _current is not None
     return _current
+
+
+def teach(answers: Iterable[Mapping[str, Any]]) -> None:
+    """Let the simulator know what it may answer; nothing happens unless one is running."""
+    if _current is not None and _current.simulator is not None:
+        _current.simulator.learn(answers)
 
 
 def ledger() -> Ledger:

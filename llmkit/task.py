@@ -15,6 +15,7 @@ import pandas as pd
 from . import graders
 from .errors import TaskError
 from .rehearsal import made_up_answers
+from .session import teach
 
 Grade = Callable[[str, Mapping[str, Any]], Any]
 
@@ -192,7 +193,7 @@ def read_task(where: str | Path) -> Task:
     answers = {str(entry["id"]): entry for entry in _lines(book)} if book.exists() else None
     if "prompt" not in about or "grade" not in about:
         raise TaskError(f"{folder.name}/task.toml needs a prompt and a [grade] table; it has {sorted(about)}")
-    return Task(
+    task = Task(
         items,
         prompt=about["prompt"],
         target=about.get("target", "target"),
@@ -206,6 +207,8 @@ def read_task(where: str | Path) -> Task:
         question=about.get("question", ""),
         answers=answers,
     )
+    teach(task.rehearsal())  # so that a single question about an item is answered in the same spirit
+    return task
 
 
 def _find(where: str | Path) -> Path:

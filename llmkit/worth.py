@@ -11,7 +11,6 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Literal
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy.typing as npt
 
 from .distributions import normal_cdf, normal_pdf, t_quantile
 from .errors import UsageError
+from .render import sentence as paragraph
 from .stats import Difference
 
 Floats = npt.NDArray[np.float64]
@@ -87,7 +87,7 @@ class Worth:
         return self.sentence
 
     def _repr_html_(self) -> str:
-        return f"<p><strong>{escape(self.sentence)}</strong></p>"
+        return paragraph(self.sentence, strong=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ def decide(
     chance = float((benefit > 0).mean())
     parts = ["SIMULATED, so nothing here is about real models."] if simulated else []
     parts.append(
-        f"At ${cost_of_error:g} an error, {names[0]} is worth its price over {names[1]} with a probability "
+        f"At ${_money(cost_of_error)} an error, {names[0]} is worth its price over {names[1]} with a probability "
         f"of {chance:.0%} (expected {_signed(mean)} a task); deciding now risks ${_money(max(risk, 0.0))} "
         f"over {horizon:,} tasks."
     )
@@ -232,7 +232,7 @@ def _next(
 
 
 def _money(amount: float) -> str:
-    return f"{amount:,.2f}" if amount >= 0.995 else f"{amount:.2g}"
+    return f"{amount:,.2f}" if amount >= 0.1 else f"{amount:.2g}"
 
 
 def _signed(amount: float) -> str:

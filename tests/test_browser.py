@@ -102,7 +102,7 @@ def test_a_notebook_runs_whole_in_jupyterlab(lab, name):
     hosts: set[str] = set()
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page = browser.new_page(viewport={"width": 1280, "height": 5600})
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname or ""))
         page.goto(f"{url}/doc/workspaces/test/tree/notebooks/{name}?reset&token={token}")
@@ -120,6 +120,8 @@ def test_a_notebook_runs_whole_in_jupyterlab(lab, name):
 def take_pictures(page, name):
     folder = ROOT / "screenshots"
     folder.mkdir(exist_ok=True)
-    page.set_viewport_size({"width": 1280, "height": 5600})  # tall enough to show all of it at once
-    page.wait_for_timeout(1500)
+    page.evaluate(
+        "() => document.querySelectorAll('.jp-WindowedPanel-outer').forEach(n => { n.scrollTop = 0; })"
+    )
+    page.wait_for_timeout(1000)
     page.screenshot(path=folder / f"{Path(name).stem}.png")

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import pytest
 
 from llmkit.records import Response
-from llmkit.render import escape, markdown, plain, table
+from llmkit.render import escape, markdown, plain, sentence, table
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -115,6 +115,12 @@ def test_images_become_words():
 
 def test_what_hides_or_reorders_is_made_visible():
     assert escape("a\u202eb\x00") == "a\N{REPLACEMENT CHARACTER}U+202Eb\N{REPLACEMENT CHARACTER}U+0000"
+
+
+def test_dollars_in_our_own_sentences_are_no_mathematics():
+    html = sentence("costs $1 more, <b>worth $2</b>", strong=True)
+    assert 'class="tex2jax_ignore mathjax_ignore"' in html
+    assert "&lt;b&gt;" in html
 
 
 def test_numbers_stand_to_the_right():
