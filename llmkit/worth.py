@@ -214,9 +214,9 @@ def decide(
     chance = float((benefit > 0).mean())
     parts = ["SIMULATED, so nothing here is about real models."] if simulated else []
     parts.append(
-        f"At ${_money(cost_of_error)} an error, {names[0]} is worth its price over {names[1]} with a probability "
-        f"of {chance:.0%} (expected {_signed(mean)} a task); deciding now risks ${_money(max(risk, 0.0))} "
-        f"over {horizon:,} tasks."
+        f"At ${_money(cost_of_error)} an error, {names[0]} is worth its price over {names[1]} with a "
+        f"probability of {chance:.0%} (expected {_signed(mean)} a task); deciding now risks "
+        f"${_money(max(risk, 0.0))} over {horizon:,} tasks."
     )
     if items:
         parts.append(f"Asking {items:,} more items first is expected to be worth ${_money(value)}.")
