@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ from .pricing import worst_case as worst_of_request
 from .recordings import OnlyRecorded, Recorded
 from .records import Cost, Request, Response, Usage
 from .retry import Retry
-from .session import Session, catalog_day, current
+from .session import Session, current
 
 DEFAULT_MAX_TOKENS = 4096
 
@@ -123,8 +124,8 @@ def estimate(model: Model, request: Request, answer: str) -> Estimate:
 
 
 def overview() -> list[dict[str, Any]]:
-    """One row per model known, newest first in each line: id, line, lifecycle, limits, today's prices."""
-    day = catalog_day()
+    """One row per model known, newest first in each line: lifecycle, limits and prices of today (UTC)."""
+    day = datetime.now(UTC).date()
     rows = []
     for facts in sorted(all_models(), key=lambda m: (m.line, m.released), reverse=True):
         row = facts.price_row(day)

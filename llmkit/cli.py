@@ -23,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Interrupted as error:
         print(f"\nllmkit: {error}", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return status
 
 

@@ -1,8 +1,14 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from llmkit.cli import main
 from llmkit.lab import _arguments
+
+ROOT = Path(__file__).parent.parent
 
 
 def test_compare_prints_plan_and_verdict_and_writes_the_answers(capsys, tmp_path, monkeypatch):
@@ -46,6 +52,13 @@ def test_models_lists_lines_lifecycle_context_and_prices(capsys):
     assert all("sonnet" not in line and "retired" not in line for line in lines[1:])
     assert main(["models", "--all"]) == 0
     assert "retired" in capsys.readouterr().out
+
+
+def test_a_reader_that_stops_early_is_no_error():
+    command = f"{sys.executable} -m llmkit.cli models --all | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.startswith("model")
+    assert done.stderr == ""
 
 
 def test_doctor_never_shows_a_key(capsys, monkeypatch):
