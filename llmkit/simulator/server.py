@@ -113,7 +113,7 @@ class Simulator:
             server.close()
             for connection in list(connections):
                 connection.drop()
-            loop.run_until_complete(asyncio.sleep(0))
+            loop.run_until_complete(asyncio.sleep(0.01))  # time for each to say that it is gone
         except OSError:
             ready.set()
         finally:
