@@ -94,7 +94,7 @@ def price(response: Response, *, session: Session) -> Cost:
         response.model,
         session.today(),
         outcome=response.outcome,
-        any_text=bool(response.text),
+        any_text=bool(response.blocks or response.text),
     )
 
 

@@ -223,6 +223,8 @@ def _factor(facts: ModelFacts | None, model: str, speed: str, tier: str, geo: st
         factor = _EXACT.multiply(factor, facts.batch_multiplier if facts else _HALF)
     elif tier == "priority":
         return f"{model!r}: the priority tier is priced by contract"
+    elif tier != "standard":
+        return f"{model!r}: no price is known for the service tier {tier!r}"
     if geo == "us":
         factor = _EXACT.multiply(factor, _US)
     elif geo not in _HOME:

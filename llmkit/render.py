@@ -16,7 +16,7 @@ _CELL = "padding:2px 8px;border-bottom:1px solid var(--jp-border-color2, #ccc)"
 
 def escape(text: object) -> str:
     """Text as HTML, with characters that hide or reorder others made visible."""
-    clean = _ANSI.sub("", str(text))
+    clean = _ANSI.sub("", str(text)).replace("\r\n", "\n")
     return _escape(_CONTROLS.sub(lambda match: f"\N{REPLACEMENT CHARACTER}U+{ord(match[0]):04X}", clean))
 
 
@@ -34,7 +34,7 @@ def markdown(text: str) -> str:
         import mistune
     except ImportError:
         return plain(text)
-    clean = _ANSI.sub("", text)
+    clean = _ANSI.sub("", text).replace("\r\n", "\n")
     clean = _CONTROLS.sub(lambda match: f"\N{REPLACEMENT CHARACTER}U+{ord(match[0]):04X}", clean)
 
     class Inert(mistune.HTMLRenderer):  # type: ignore[misc, name-defined, unused-ignore]

@@ -66,6 +66,7 @@ def test_a_refusal_before_any_output_is_free_since_its_day():
         (Usage(input=1), "gpt-9", "no price is known for 'gpt-9'"),
         (Usage(input=1, speed="fast"), SONNET, "no price row for 'fast'"),
         (Usage(input=1, tier="priority"), OPUS, "priced by contract"),
+        (Usage(input=1, tier="flex"), OPUS, "no price is known for the service tier 'flex'"),
     ],
 )
 def test_an_unknown_price_is_none_with_the_reason(usage, model, words):

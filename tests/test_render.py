@@ -123,6 +123,11 @@ def test_dollars_in_our_own_sentences_are_no_mathematics():
     assert "&lt;b&gt;" in html
 
 
+def test_line_ends_of_other_systems_are_line_ends():
+    assert escape("a\r\nb") == "a\nb"
+    assert "U+000D" not in markdown("a\r\nb")
+
+
 def test_numbers_stand_to_the_right():
     html = table(["a", "b"], [["x", "1,234.5"]])
     assert "text-align:right" in html
