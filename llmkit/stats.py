@@ -178,7 +178,7 @@ def clustered(differences: npt.ArrayLike, clusters: npt.ArrayLike, level: float 
 
 def _t_difference(values: Floats, se: float, df: float, level: float, method: str, **more: Any) -> Difference:
     mean, n = float(values.mean()), len(values)
-    if se == 0:
+    if se <= 1e-12 * max(1.0, float(np.abs(values).max())):  # equal but for rounding is equal
         more["note"] = "no information: all differences are equal"
         return Difference(mean, math.nan, math.nan, level, method, n, math.nan, se=0.0, df=df, **more)
     half = t_quantile(0.5 + level / 2, df) * se

@@ -146,6 +146,12 @@ def test_the_method_follows_the_data():
     assert stats.compare_pairs(a, b, clusters=np.arange(40) // 4).method == "CR1"
 
 
+def test_differences_equal_but_for_rounding_are_no_information():
+    a, b = np.array([0.3, 0.7, 1.1] * 12), np.array([0.1, 0.5, 0.9] * 12)
+    assert math.isnan(stats.compare_pairs(a, b).low)
+    assert math.isnan(stats.compare_pairs(a, b, clusters=np.arange(36) // 3).p)
+
+
 def test_equal_differences_are_no_information_and_nan_is_refused():
     assert math.isnan(stats.compare_pairs(np.full(30, 0.7), np.full(30, 0.2)).low)
     with pytest.raises(UsageError, match="NaN"):
