@@ -147,6 +147,32 @@ def test_a_request_without_key_version_or_sense_is_refused(simulator, headers, d
     assert words in body["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"system": 5},
+        {"output_config": "low"},
+        {"stop_sequences": 5},
+        {"messages": [{"role": "user", "content": "\ud800"}], "stream": True},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": ["x"] * 3}]}]},
+        {"thinking": 7},
+    ],
+)
+def test_an_unforeseen_shape_is_answered_and_never_hung_up_on(simulator, body):
+    headers = {"x-api-key": "k", "anthropic-version": "2026-10-21"}
+    base = {"model": OPUS, "max_tokens": 50, "messages": [{"role": "user", "content": "hi"}]}
+    request = urllib.request.Request(
+        simulator.url + "/v1/messages", data=json.dumps(base | body).encode(), headers=headers
+    )
+    try:
+        with urllib.request.urlopen(request) as reply:
+            status = reply.status
+    except urllib.error.HTTPError as error:
+        with error:
+            status = error.code
+    assert status in (200, 400)
+
+
 def test_limits_and_stop_sequences_end_an_answer_as_the_api_says(client):
     cut = ask(client, max_tokens=100, model="claude-haiku-4-5")
     assert (cut.stop_reason, cut.usage.output_tokens) in (

@@ -175,6 +175,9 @@ class _Connection(asyncio.Protocol):
             self._route(self._request.method.decode(), target, headers, b"".join(self._body))
         except Refusal as refusal:
             self._refuse(refusal)
+        except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
+            # A shape the rules did not foresee; the API would say 400 too, and never hang up.
+            self._refuse(rules.invalid(f"invalid request: {type(error).__name__}"))
 
     def _route(self, method: str, target: str, headers: dict[str, str], body: bytes) -> None:
         path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
