@@ -30,7 +30,7 @@ FIELDS = (
     *("score", "extracted", "explanation", "outcome", "cost", "input_tokens", "output_tokens", "latency"),
     *("first_token", "simulated", "served", "request_id", "tier", "endpoint", *shares.COLUMNS),
 )
-_PACKAGES = ("jsonschema", "math-verify", "python-dateutil", "rouge-score", "sacrebleu")
+_PACKAGES = ("jsonschema", "math-verify", "nltk", "python-dateutil", "sacrebleu")
 _AT_ONCE = 2000  # keys in one query: bounds what is held beside the rows wanted
 
 

@@ -10,11 +10,12 @@ import re
 import string
 from collections import Counter
 from functools import partial
-from importlib import import_module
 from typing import Any, Literal
 
 from .errors import TaskError
 from .grades import Grade, Grader, Item, fold, needs
+from .rouge import Variant
+from .rouge import rouge as rouge_of
 
 _SPLIT = re.compile(r"[,;\n]")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
@@ -47,12 +48,12 @@ def squad_exact() -> Grader:
 
 
 def rouge(
-    variant: Literal["1", "2", "L", "Lsum"] = "L",
+    variant: Variant = "L",
     *,
     measure: Literal["precision", "recall", "f1"] = "f1",
     stemmer: bool = False,
 ) -> Grader:
-    """ROUGE (Lin 2004) by the package rouge-score: shared words, word pairs or longest common sequence.
+    """ROUGE (Lin 2004): shared words, word pairs or longest common sequence.
 
     Args:
         variant: "Lsum" takes the lines of a summary one by one, "L" the whole.
@@ -63,7 +64,8 @@ def rouge(
             f'variant is {variant!r} and measure {measure!r}; they are "1", "2", "L" or "Lsum" and '
             '"precision", "recall" or "f1"'
         )
-    needs("rouge-score", "rouge_score", "rouge")
+    if stemmer:
+        needs("nltk", "nltk", "rouge with stemmer=True")
     return Grader("rouge", partial(_rouge, variant=variant, measure=measure, stemmer=stemmer))
 
 
@@ -142,12 +144,9 @@ def _squad_exact(answer: str, item: Item) -> Grade:
     return _nearest(scores, " ".join(found), "exact match", item)
 
 
-def _rouge(answer: str, item: Item, *, variant: str, measure: str, stemmer: bool) -> Grade:
-    package: Any = import_module("rouge_score.rouge_scorer")
-    name = f"rouge{variant}"
-    scorer = package.RougeScorer([name], use_stemmer=stemmer)
-    field = {"f1": "fmeasure"}.get(measure, measure)
-    scores = [float(getattr(scorer.score(text, answer)[name], field)) for text in _references(item)]
+def _rouge(answer: str, item: Item, *, variant: Variant, measure: str, stemmer: bool) -> Grade:
+    place = ("precision", "recall", "f1").index(measure)
+    scores = [rouge_of(answer, text, variant=variant, stemmer=stemmer)[place] for text in _references(item)]
     return _nearest(scores, answer, f"ROUGE-{variant} {measure}", item)
 
 

@@ -13,7 +13,7 @@ FLOORS = {
     2: {"models", "pricing", "distributions", "stats", "worth", "rehearsal", "estimates", "rules"}
     | {"pace", "repeats", "power", "multiplicity", "sequential", "intervals", "breakeven", "belief", "buying"}
     | {"strengths", "calibration", "amounts", "shares"}
-    | {"sandbox_values", "sandbox_tests", "grades", "graders_text", "graders_overlap"}
+    | {"sandbox_values", "sandbox_tests", "grades", "graders_text", "graders_overlap", "rouge"}
     | {"curves", "payoff", "curve_tests", "headroom", "learned"}
     | {"totals", "accept"},
     3: {"workers", "model", "store", "owners", "settings", "schemas", "tools", "endpoints", "hops", "parts"}

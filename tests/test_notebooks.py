@@ -80,6 +80,9 @@ def test_cells_have_names_of_their_own(notebook):
 
 
 def test_it_starts_offline_and_says_that_its_answers_are_simulated(notebook):
+    if "results that others published" in source(notebook["cells"][0]):
+        assert "SIMULATED" not in json.dumps(notebook["cells"])
+        return
     assert 'kit.connect("offline")' in source(code(notebook)[0])
     assert "simulated" in source(notebook["cells"][0]).lower()
     assert "SIMULATED" in json.dumps(code(notebook)[-1]["outputs"])

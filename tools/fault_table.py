@@ -127,7 +127,7 @@ def table(oracle: Oracle, target: Target, folder: str, deadline: float, only: st
     with ThreadPoolExecutor(8) as pool:
         done = dict(pool.map(lambda case: (case, run(case)), [c for c in cases if c.fault not in HEAVY]))
     done |= {case: run(case) for case in cases if case.fault in HEAVY}
-    frame = kit.ledger().frame()
+    frame = kit.ledger().frame(raw=True)
     for case in cases:
         yield _judged(case, *done[case], frame[frame["endpoint"] == case.name], oracle, deadline)
 
@@ -148,7 +148,7 @@ def storm(oracle: Oracle, folder: str, calls: int, *, seed: int = 7) -> Counter[
     models = _models(oracle, f"storm:{seed}", "storm", timeout=8.0)
     began = time.monotonic()
     totals, outcomes = _ask_all(models, oracle, calls, threads=64)
-    frame = kit.ledger().frame()
+    frame = kit.ledger().frame(raw=True)
     bills: dict[str, list[dict[str, Any]]] = {}
     for attempt in oracle.bill():
         bills.setdefault(attempt["run"], []).append(attempt)
