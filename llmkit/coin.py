@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from .curve_tests import gain_interval, permutation_p
+from .curve_tests import flipped_p, gain_interval, permutation_p
 from .curves import Pair
 from .multiplicity import holm
 from .payoff import Judgement, Outcome, judge
 from .render import sentence as paragraph
 from .render import table
-from .stats import Interval
+from .stats import Interval, compare_pairs
 
 CLEAR = 0.05  # p, and the complement of the interval's level
 
@@ -44,8 +45,9 @@ class Verdict:
 
     Attributes:
         figures: cost, quality, gain and saving. gain: the gain with its 95% interval.
-        p: one-sided, that it earns no more than a coin, by permutation, as adjusted by Holm for all policies
-            judged together; NaN for items in clusters, and for a policy that does more than move items up.
+        p: one-sided, that it earns no more than a coin, as adjusted by Holm for all policies judged together.
+            By dealing its decisions anew; by turning signs (``curve_tests.flipped_p``) for items in clusters
+            and for a policy that does more than move items up. NaN with under 10 of them.
         pays: clear in the interval and by p; without a p, in an interval as wide as Bonferroni asks.
         sentence: the same in words.
     """
@@ -108,8 +110,10 @@ def judged(tosses: Sequence[Toss], *, simulated: bool = False) -> Verdicts:
 
 
 def _p(toss: Toss) -> float:
-    # Items of one cluster cannot be dealt singly, so clusters are left to the interval.
-    return math.nan if toss.clusters is not None else permutation_p(toss.pair, [toss.outcome])[0][1]
+    # Items of one cluster cannot be dealt singly, nor can what does more than move items up.
+    if toss.clusters is not None or toss.outcome.kind == "other":
+        return flipped_p(toss.pair, toss.outcome, clusters=toss.clusters)
+    return permutation_p(toss.pair, [toss.outcome])[0][1]
 
 
 def _verdict(toss: Toss, p: float, judged: int) -> Verdict:
@@ -128,15 +132,29 @@ def _in_words(toss: Toss, figures: Judgement, gain: Interval, p: float, pays: bo
     if reason := toss.pair.chord.no_choice:
         return f"{toss.label}: no trade-off between {toss.weak} and {toss.strong}: {reason}."
     ends = f"[{_points(gain.low)}, {_points(gain.high)}]"
-    sure = "" if math.isnan(p) else f", p = {p:.2g}"
-    found = f"{_points(figures.gain)} points {ends}{sure}, {gain.n:,} items"
+    sure = ", too few for a p" if math.isnan(p) else f", p = {p:.2g}"
+    found = f"{_points(figures.gain)} points {ends}, {gain.n:,} items{sure}"
     if pays:
         saving = figures.saving
         saved = "" if math.isnan(saving) else f", {saving:.0%} cheaper than it at equal quality"
         return f"{toss.label} pays: it beats a coin that spends as much by {found}{saved}."
     if gain.high < 0:
         return f"{toss.label} does not beat a coin that spends as much; it loses to it: {found}."
-    return f"{toss.label} does not beat a coin that spends as much, as far as these data tell: {found}."
+    gap = "" if figures.gain > 0 and gain.low > 0 else no_gap(toss)
+    return f"{toss.label} does not beat a coin that spends as much, as far as these data tell: {found}.{gap}"
+
+
+def no_gap(toss: Toss) -> str:
+    """A sentence where the dearer model may be no better at all, so that nothing may be there to recover."""
+    labels = None if toss.clusters is None else np.asarray(toss.clusters)
+    gap = compare_pairs(toss.pair.strong_quality, toss.pair.weak_quality, labels)
+    if gap.low > 0:
+        return ""
+    bounds = f"[{_points(gap.low)}, {_points(gap.high)}]" if not math.isnan(gap.low) else "no interval"
+    return (
+        f" There may be no gap to recover: {toss.strong} is better than {toss.weak} by "
+        f"{_points(gap.estimate)} points, {bounds}."
+    )
 
 
 def _points(value: float) -> str:

@@ -264,17 +264,19 @@ class Rerun:
         return self._once(key, lambda: Question.of(self.answers.request(place, repeat)))
 
     def _vote(self, policy: Vote, at: Ints, repeat: int) -> Outcome:
-        ballots = [self.outcome(policy.models[place], at, asked) for place, asked in policy.ballots(repeat)]
-        rows = np.array([ballot.row for ballot in ballots])
+        result, left = Outcome.empty(len(at)), np.arange(len(at))
+        ballots: list[tuple[Ints, Outcome]] = []
+        for place, asked in policy.ballots(repeat):  # after a failure nobody else is asked
+            ballots.append((left, self.outcome(policy.models[place], at[left], asked)))
+            if not self.answers.missing:  # what is missing is counted whole
+                left = left[ballots[-1][1].row >= 0]
         self._once(("extract", id(policy.extract)), lambda: self._alive.append(policy.extract))
+        rows = [dict(zip(where.tolist(), ballot.row.tolist(), strict=True)) for where, ballot in ballots]
         winner = np.full(len(at), -1)
-        for n in np.flatnonzero((rows >= 0).all(axis=0)):
-            winner[n] = policy.elected([self._said(policy.extract, int(row)) for row in rows[:, n]])
-        result, all_items = Outcome.empty(len(at)), np.arange(len(at))
-        for place, ballot in enumerate(ballots):
-            result.add(ballot, all_items, winner == place)
-        first = (rows < 0).argmax(axis=0)
-        result.final = np.array([ballot.final for ballot in ballots])[first, all_items]
+        for n in () if self.answers.missing else left:
+            winner[n] = policy.elected([self._said(policy.extract, row[int(n)]) for row in rows])
+        for place, (where, ballot) in enumerate(ballots):
+            result.add(ballot, where, (winner[where] == place) | (ballot.row < 0))
         return result
 
     def _said(self, extract: Callable[[str], Any], row: int) -> Any:
