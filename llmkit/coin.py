@@ -136,7 +136,9 @@ def _in_words(toss: Toss, figures: Judgement, gain: Interval, p: float, pays: bo
     found = f"{_points(figures.gain)} points {ends}, {gain.n:,} items{sure}"
     if pays:
         saving = figures.saving
-        saved = "" if math.isnan(saving) else f", {saving:.0%} cheaper than it at equal quality"
+        dear = figures.cost / toss.pair.chord.strong_cost
+        saved = f", at {dear:.2f} times the cost of {toss.strong} alone" if dear > 1 else ""
+        saved = f", {saving:.0%} cheaper than it at equal quality" if saving > 0 else saved
         return f"{toss.label} pays: it beats a coin that spends as much by {found}{saved}."
     if gain.high < 0:
         return f"{toss.label} does not beat a coin that spends as much; it loses to it: {found}."

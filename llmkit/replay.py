@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from . import coin, payoff
+from . import coin, payoff, scored
 from .answers import Answers, Floats
 from .cascade import Cascade
 from .comparison import Comparison
@@ -23,6 +23,7 @@ from .policy import Policy, check_models, leaves
 from .render import sentence, table
 from .rerun import Outcome, Rerun
 from .task import Task
+from .tradeoff import Tradeoff
 
 _SHOWN_MISSING = 5
 
@@ -176,6 +177,16 @@ class Replay:
         columns = {"q_w": q_w, "c_w": c_w, "q_s": q_s, "c_s": c_s, "q": q, "c": cost}
         kept: dict[str, Any] = {name: values[whole] for name, values in columns.items()}
         return Arms(weak=weak, strong=strong, moved=moved[whole], items=items, clusters=clusters, **kept)
+
+    def curve(self, policy: str | Model) -> Tradeoff:
+        """Every threshold that a route, or a cascade of two models, could have had: curve, figures, table.
+
+        A route goes by its score, a cascade by what its check holds against a limit (``checks.at_least``,
+        ``checks.verbal_confidence``), or else by yes and no. Raises ``UsageError`` for policies that decide
+        otherwise.
+        """
+        label = self._known(policy)
+        return scored.tradeoff(self._rerun, self.policies[label], self._outcomes[label])
 
     @cached_property
     def verdicts(self) -> coin.Verdicts:

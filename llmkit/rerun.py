@@ -121,6 +121,28 @@ class Rerun:
             return self._fallback(model, at, repeat)
         return self.one_by_one(model, at, repeat)
 
+    def scores(self, policy: Policy, repeat: int) -> tuple[Floats, Floats]:
+        """By what a policy of two models decides, and its fee in USD, on each item, (n,): the highest go up.
+
+        NaN where the first model of a cascade failed. A check without a number has 1 where it moves up.
+        Raises ``UsageError`` for a policy that decides by nothing of the kind.
+        """
+        everything = np.arange(len(self.answers.items))
+        if isinstance(policy, Mix):
+            coins = [self._coin(policy.seed, place, repeat) for place in everything.tolist()]
+            return -np.array(coins), np.zeros(len(coins))
+        if isinstance(policy, Threshold):
+            found = [self._routed(policy.by, place, repeat) for place in everything.tolist()]
+            return np.array([float(value) for value, _ in found]), np.array([_paid(fee) for _, fee in found])
+        if isinstance(policy, Named):
+            chosen, fees = self._choices(policy, everything, repeat)
+            return chosen.astype(float), np.array([_paid(fee) for fee in fees])
+        if not isinstance(policy, Cascade) or policy.hands_over:
+            raise UsageError(f"{policy.label!r} decides by no score; a route or a cascade of two models does")
+        drafts = self.outcome(policy.models[0], everything, repeat)
+        findings = self._findings(policy.checks[0], policy.models[0], drafts, everything, repeat)
+        return _upward(findings, drafts.row < 0), np.array([_paid(finding.calls) for finding in findings])
+
     def one_by_one(self, model: Model, at: Ints, repeat: int) -> Outcome:
         """The same by running the model itself on each item; slower, and right for any model."""
         result = Outcome.empty(len(at))
@@ -303,6 +325,23 @@ class Rerun:
 
 
 _NONE = Finding(None, "not recorded")
+
+
+def _upward(findings: Sequence[Finding], failed: Bools) -> Floats:
+    """Scores that go up, from those of good answers; what could not be told goes first."""
+    known = [finding.score for finding in findings if finding.score is not None]
+    if not known:
+        scores = [float(finding.good is not True) for finding in findings]
+    else:
+        ends = (1 - min(known), -1 - max(known))
+        scores = [
+            ends[finding.good is True] if finding.score is None else -finding.score for finding in findings
+        ]
+    return np.where(failed, np.nan, scores)
+
+
+def _paid(calls: Sequence[Response]) -> float:
+    return sum(_number(call.cost.total) for call in calls)
 
 
 def _part(layer: Layer, role: str, part: Bools, at: Ints) -> Layer:

@@ -28,10 +28,20 @@ FLOORS = {
     5: {"dialogue", "listing", "session", "catalog", "task", "verdict", "progress", "budgets", "places"}
     | {"batch", "batch_jobs", "batch_results", "batch_dispatch", "scores", "pairs", "decision"}
     | {"graders", "graders_judge", "votes", "canvas", "compared"}
-    | {"reports", "booked", "reconciliation", "differences", "reconcile", "answers", "rerun", "coin"},
+    | {
+        "reports",
+        "booked",
+        "reconciliation",
+        "differences",
+        "reconcile",
+        "answers",
+        "rerun",
+        "coin",
+        "tradeoff",
+    },
     6: {"compare", "comparison", "plan", "caching", "stopping", "rows", "resume", "downloads"}
     | {"benchmark_files", "benchmark_formats", "benchmarks", "elsewhere", "logs"}
-    | {"plots_money", "plots_quality", "plots_time", "report", "replay", "trades"},
+    | {"plots_money", "plots_quality", "plots_time", "report", "replay", "trades", "scored"},
     7: {"plots", "cli", "lab", "forecast"},
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
