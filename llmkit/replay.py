@@ -101,6 +101,7 @@ class Replay:
     ) -> None:
         self.task, self.labels, self.policies, self.note = task, list(outcomes), dict(policies), ""
         self._rerun, self._answers, self._outcomes = rerun, rerun.answers, outcomes
+        self._tosses: dict[str, coin.Toss] = {}
         answers = rerun.answers
         left_out = len(task) - len(answers.items)
         if left_out:
@@ -194,17 +195,32 @@ class Replay:
 
         The cheapest and the dearest model are on the line themselves, and left out.
         """
-        tosses = [self._toss(label) for label in self.labels if label not in self._ends]
+        tosses = [self._toss(label) for label in self.verdict_labels]
         return coin.judged(tosses, simulated=self.simulated)
 
+    @property
+    def verdict_labels(self) -> list[str]:
+        """The policies that ``verdicts`` are about."""
+        return [label for label in self.labels if label not in self._ends]
+
+    def pair(self, policy: str | Model) -> Pair:
+        """The two models a policy is held against, on the items all three have; see ``arms``."""
+        return self._toss(self._known(policy)).pair
+
+    def outcome(self, policy: str | Model) -> payoff.Outcome:
+        """What a policy paid and earned on the items of ``pair``."""
+        return self._toss(self._known(policy)).outcome
+
     def _toss(self, label: str) -> coin.Toss:
-        arms = self.arms(label)
-        if not arms.items:
-            names = [label, arms.weak, arms.strong]
-            raise UsageError(f"no item has a grade and a known cost of all of {names}")
-        pair = Pair(arms.q_w, arms.q_s, arms.c_w, arms.c_s)
-        outcome = payoff.Outcome(arms.q, arms.c, arms.moved.astype(float), self._kind(label, arms))
-        return coin.Toss(label, arms.weak, arms.strong, pair, outcome, arms.clusters)
+        if label not in self._tosses:
+            arms = self.arms(label)
+            if not arms.items:
+                names = [label, arms.weak, arms.strong]
+                raise UsageError(f"no item has a grade and a known cost of all of {names}")
+            pair = Pair(arms.q_w, arms.q_s, arms.c_w, arms.c_s)
+            did = payoff.Outcome(arms.q, arms.c, arms.moved.astype(float), self._kind(label, arms))
+            self._tosses[label] = coin.Toss(label, arms.weak, arms.strong, pair, did, arms.clusters)
+        return self._tosses[label]
 
     def _kind(self, label: str, arms: Arms) -> payoff.Kind:
         """What the policy is, if moving items up and fees are all it did; only that can be dealt anew."""

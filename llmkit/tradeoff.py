@@ -198,7 +198,7 @@ class Tradeoff:
         rows[self.strong] = _row(payoff.judge(pair, payoff.route(pair, 1.0)))
         rows[self.label] = _row(self.as_set.figures, self.as_set.gain)
         rows["best here (optimistic)"] = _row(self.best.figures, self.best.gain)
-        if self._folds:
+        if self.foldable:
             rows["chosen on other folds"] = _row(self.held_out.figures, self.held_out.gain)
         chord = self.chord
         spent, saved = chord.gain(best.cost, best.quality), chord.saving(best.cost, best.quality)
@@ -217,7 +217,7 @@ class Tradeoff:
         said.append(f"As set it gains {_told(self.as_set)} over a coin.")
         said += [self.doubt] if self.doubt else []
         best = f"{100 * self.best.figures.gain:+.1f} on these very items"
-        if self._folds:
+        if self.foldable:
             said.append(f"Its best threshold gains {_told(self.held_out)} chosen on other folds, {best}.")
         else:
             said.append(f"Its best threshold gains {best}, and there are too few for other folds.")
@@ -237,7 +237,8 @@ class Tradeoff:
         return curve_p(self.line, self.pair, kind=self.kind)
 
     @property
-    def _folds(self) -> bool:
+    def foldable(self) -> bool:
+        """Whether there are items or clusters enough for ``held_out``."""
         return (self.pair.n if self.clusters is None else len(set(self.clusters))) >= FOLDS
 
     def _greatest(self, pair: Pair, score: Floats) -> float:

@@ -66,7 +66,9 @@ def headroom(c: Compared, labels: Sequence[str] | None = None) -> Headroom:
     found = trade(c, labels)
     names = (found.weak, found.strong)
     result = headrooms.headroom(found.pair, clusters=found.clusters, best=found.best, names=names)
-    return replace(result, sentence=f"SIMULATED answers: {result.sentence}") if c.simulated else result
+    if not c.simulated:
+        return result
+    return replace(result, sentence=f"SIMULATED answers: {result.sentence}", simulated=True)
 
 
 def fit_router(

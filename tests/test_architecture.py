@@ -42,7 +42,7 @@ FLOORS = {
     6: {"compare", "comparison", "plan", "caching", "stopping", "rows", "resume", "downloads"}
     | {"benchmark_files", "benchmark_formats", "benchmarks", "elsewhere", "logs"}
     | {"plots_money", "plots_quality", "plots_time", "report", "replay", "trades", "scored"},
-    7: {"plots", "cli", "lab", "forecast"},
+    7: {"plots", "plots_switching", "plots_escalated", "cli", "lab", "forecast"},
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 SIDE_BY_SIDE = {("meter", "ledger"), ("limits", "providers.errors")}
