@@ -6,7 +6,7 @@ The vocabulary is that of ``curves``: costs in USD, gains in the unit of quality
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,11 @@ import pandas as pd
 from .curve_tests import flipped_p, gain_interval, permutation_p
 from .curves import Pair
 from .multiplicity import holm
-from .payoff import Judgement, Outcome, judge
+from .payoff import Judgement, Kind, Outcome, judge
+from .records import Request
 from .render import sentence as paragraph
 from .render import table
+from .settings import EFFORTS
 from .stats import Interval, compare_pairs
 
 CLEAR = 0.05  # p, and the complement of the interval's level
@@ -29,6 +31,7 @@ class Toss:
     """One policy with the pair it is held against, on the items all three have.
 
     clusters: (n,) labels of items that belong together, or None.
+    rival: what it does instead of switching, such as "more effort on Sonnet"; "" for a policy that switches.
     """
 
     label: str
@@ -37,6 +40,15 @@ class Toss:
     pair: Pair
     outcome: Outcome
     clusters: Sequence[Any] | None = None
+    rival: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Of which models a policy is made, by their labels, and when it decides."""
+
+    kind: Kind
+    models: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,7 @@ class Verdict:
             and for a policy that does more than move items up. NaN with under 10 of them.
         pays: clear in the interval and by p; without a p, in an interval as wide as Bonferroni asks.
         sentence: the same in words.
+        rival: as in ``Toss``.
     """
 
     label: str
@@ -58,13 +71,26 @@ class Verdict:
     p: float
     pays: bool
     sentence: str
+    rival: str = ""
 
 
 class Verdicts:
-    """The verdicts on several policies. ``simulated``: any answer was made up by the simulator."""
+    """The verdicts on several policies.
 
-    def __init__(self, verdicts: Sequence[Verdict], *, simulated: bool = False) -> None:
-        self.verdicts, self.simulated = tuple(verdicts), simulated
+    Attributes:
+        verdicts: one each. outdone: a sentence for each policy and rival that does as well for less.
+        simulated: any answer was made up by the simulator.
+    """
+
+    def __init__(
+        self, verdicts: Sequence[Verdict], *, outdone: Sequence[str] = (), simulated: bool = False
+    ) -> None:
+        self.verdicts, self.outdone, self.simulated = tuple(verdicts), tuple(outdone), simulated
+
+    @property
+    def sentences(self) -> list[str]:
+        """All that is to be said, policy by policy."""
+        return [*(verdict.sentence for verdict in self.verdicts), *self.outdone]
 
     def __getitem__(self, label: str) -> Verdict:
         return {verdict.label: verdict for verdict in self.verdicts}[label]
@@ -92,13 +118,13 @@ class Verdicts:
         return pd.DataFrame(rows, columns=columns).set_index("policy")
 
     def __repr__(self) -> str:
-        return "\n".join(["SIMULATED answers:"] * self.simulated + [v.sentence for v in self.verdicts])
+        return "\n".join(["SIMULATED answers:"] * self.simulated + self.sentences)
 
     def _repr_html_(self) -> str:
         shown = self.table.reset_index()
         rows = [[f"{v:.4g}" if isinstance(v, float) else v for v in row] for row in shown.to_numpy().tolist()]
         caption = "SIMULATED answers: " * self.simulated + "policies against a coin that spends as much"
-        said = "".join(paragraph(v.sentence) for v in self.verdicts)
+        said = "".join(paragraph(each) for each in self.sentences)
         return f"<div>{said}{table(list(shown.columns), rows, caption=caption)}</div>"
 
 
@@ -106,7 +132,47 @@ def judged(tosses: Sequence[Toss], *, simulated: bool = False) -> Verdicts:
     """Hold each policy against a coin; what is clear allows for how many are judged together."""
     ps = holm([_p(toss) for toss in tosses]).tolist() if tosses else []
     found = [_verdict(toss, p, len(tosses)) for toss, p in zip(tosses, ps, strict=True)]
-    return Verdicts(found, simulated=simulated)
+    outdone = [
+        words
+        for toss in tosses
+        for other in tosses
+        if not toss.rival and other.rival and (words := _outdone(toss, other))
+    ]
+    return Verdicts(found, outdone=outdone, simulated=simulated)
+
+
+def same_model(
+    label: str, between: tuple[str, str], names: Mapping[str, Any], settings: Mapping[str, Request]
+) -> str:
+    """In words, how a model differs from the one of two that it is at other settings; "" for none.
+
+    names: label -> what the provider calls the model. settings: label -> what it was asked with.
+    """
+    base = next((each for each in between if each != label and names.get(each) == names.get(label)), None)
+    if base is None or names.get(label) is None or not {label, base} <= settings.keys():
+        return ""
+    mine, its = (settings[each].effort for each in (label, base))
+    if settings[label] == settings[base]:
+        return ""
+    if mine == its or mine not in EFFORTS or its not in EFFORTS:
+        return f"other settings of {base}"
+    return f"{'more' if EFFORTS.index(mine) > EFFORTS.index(its) else 'less'} effort on {base}"
+
+
+def _outdone(toss: Toss, rival: Toss) -> str:
+    """That a rival does as well as a policy for less; "" if it does not."""
+    same = (toss.weak, toss.strong, toss.pair.n) == (rival.weak, rival.strong, rival.pair.n)
+    mine, its = toss.outcome, rival.outcome
+    costs = (float(its.cost.mean()), float(mine.cost.mean()))
+    if not same or its.quality.mean() < mine.quality.mean() or costs[0] > costs[1] or costs[1] <= 0:
+        return ""
+    labels = None if toss.clusters is None else np.asarray(toss.clusters)
+    lead = compare_pairs(its.quality, mine.quality, labels)
+    bounds = "" if math.isnan(lead.low) else f" [{_points(lead.low)}, {_points(lead.high)}]"
+    return (
+        f"{rival.label}, {rival.rival}, outdoes {toss.label}: {_points(lead.estimate)} points{bounds} at "
+        f"{costs[0] / costs[1]:.2f} of its cost."
+    )
 
 
 def _p(toss: Toss) -> float:
@@ -120,7 +186,7 @@ def _verdict(toss: Toss, p: float, judged: int) -> Verdict:
     figures = judge(toss.pair, toss.outcome)
     gain = gain_interval(toss.pair, toss.outcome, clusters=toss.clusters)
     pays = gain.low > 0 and (p < CLEAR or (math.isnan(p) and _wide(toss, judged).low > 0))
-    return Verdict(toss.label, figures, gain, p, pays, _in_words(toss, figures, gain, p, pays))
+    return Verdict(toss.label, figures, gain, p, pays, _in_words(toss, figures, gain, p, pays), toss.rival)
 
 
 def _wide(toss: Toss, judged: int) -> Interval:
@@ -129,8 +195,9 @@ def _wide(toss: Toss, judged: int) -> Interval:
 
 
 def _in_words(toss: Toss, figures: Judgement, gain: Interval, p: float, pays: bool) -> str:
+    who = f"{toss.label} ({toss.rival}, no switch)" if toss.rival else toss.label
     if reason := toss.pair.chord.no_choice:
-        return f"{toss.label}: no trade-off between {toss.weak} and {toss.strong}: {reason}."
+        return f"{who}: no trade-off between {toss.weak} and {toss.strong}: {reason}."
     ends = f"[{_points(gain.low)}, {_points(gain.high)}]"
     sure = ", too few for a p" if math.isnan(p) else f", p = {p:.2g}"
     found = f"{_points(figures.gain)} points {ends}, {gain.n:,} items{sure}"
@@ -139,11 +206,11 @@ def _in_words(toss: Toss, figures: Judgement, gain: Interval, p: float, pays: bo
         dear = figures.cost / toss.pair.chord.strong_cost
         saved = f", at {dear:.2f} times the cost of {toss.strong} alone" if dear > 1 else ""
         saved = f", {saving:.0%} cheaper than it at equal quality" if saving > 0 else saved
-        return f"{toss.label} pays: it beats a coin that spends as much by {found}{saved}."
+        return f"{who} pays: it beats a coin that spends as much by {found}{saved}."
     if gain.high < 0:
-        return f"{toss.label} does not beat a coin that spends as much; it loses to it: {found}."
+        return f"{who} does not beat a coin that spends as much; it loses to it: {found}."
     gap = "" if figures.gain > 0 and gain.low > 0 else no_gap(toss)
-    return f"{toss.label} does not beat a coin that spends as much, as far as these data tell: {found}.{gap}"
+    return f"{who} does not beat a coin that spends as much, as far as these data tell: {found}.{gap}"
 
 
 def no_gap(toss: Toss) -> str:

@@ -13,15 +13,13 @@ import pandas as pd
 
 from . import coin, payoff, scored
 from .answers import Answers, Floats
-from .cascade import Cascade
 from .comparison import Comparison
 from .curves import Pair
 from .errors import NotRecorded, UsageError
 from .model import Model
-from .policies import Route
 from .policy import Policy, check_models, leaves
 from .render import sentence, table
-from .rerun import Outcome, Rerun
+from .rerun import Outcome, Rerun, made_of
 from .task import Task
 from .tradeoff import Tradeoff
 
@@ -218,16 +216,26 @@ class Replay:
                 names = [label, arms.weak, arms.strong]
                 raise UsageError(f"no item has a grade and a known cost of all of {names}")
             pair = Pair(arms.q_w, arms.q_s, arms.c_w, arms.c_s)
-            did = payoff.Outcome(arms.q, arms.c, arms.moved.astype(float), self._kind(label, arms))
-            self._tosses[label] = coin.Toss(label, arms.weak, arms.strong, pair, did, arms.clusters)
+            did = payoff.told(pair, arms.q, arms.c, arms.moved, kind=self._made(label).kind)
+            rival = self._rival(label, arms.weak, arms.strong)
+            self._tosses[label] = coin.Toss(label, arms.weak, arms.strong, pair, did, arms.clusters, rival)
         return self._tosses[label]
 
-    def _kind(self, label: str, arms: Arms) -> payoff.Kind:
-        """What the policy is, if moving items up and fees are all it did; only that can be dealt anew."""
-        kind, up = kind_of(self.policies[label]), arms.moved
-        moved = np.where(up, arms.q_s, arms.q_w)
-        fee = arms.c - np.where(up, arms.c_s + (arms.c_w if kind == "cascade" else 0), arms.c_w)
-        return kind if np.allclose(arms.q, moved) and (fee >= -1e-9 * arms.c_s).all() else "other"
+    def _made(self, label: str) -> coin.Made:
+        policy = self.policies[label]
+        return made_of(policy) if isinstance(policy, Policy) else coin.Made("other", (label,))
+
+    def _rival(self, label: str, weak: str, strong: str) -> str:
+        """What a policy does instead of switching; "" for one that switches."""
+        known = {leaf.label: leaf for policy in self.policies.values() for leaf in leaves(policy)}
+        inside = self._made(label).models
+        if len(inside) > 1:
+            return ""
+        if isinstance(self.policies[label], Policy):
+            return f"a retry of {inside[0]}"
+        names = {name: leaf.name for name, leaf in known.items()}
+        settings = {name: leaf.defaults for name, leaf in known.items()}
+        return coin.same_model(label, (weak, strong), names, settings)
 
     def __repr__(self) -> str:
         lines = [self._headline(), "", self.table.to_string(float_format=lambda value: f"{value:.5g}")]
@@ -257,7 +265,7 @@ class Replay:
 
     def _pair_of(self, label: str) -> tuple[str, str]:
         """The two models a policy is held against."""
-        inside = sorted({leaf.label for leaf in leaves(self.policies[label])})
+        inside = self._made(label).models
         return self._ranked(inside) if len(inside) == 2 else self._ends
 
     def _ranked(self, labels: Sequence[str]) -> tuple[str, str]:
@@ -321,15 +329,6 @@ def _labels(c: Comparison, policies: Sequence[Model]) -> list[str]:
     return [
         label for label in c.labels if label in used or (len(used) < 2 and label in (c.defaults or c.labels))
     ]
-
-
-def kind_of(policy: Model) -> payoff.Kind:
-    """When it decides, for one that has two models and asks no other."""
-    if not isinstance(policy, Policy) or any(isinstance(model, Policy) for model in policy.models):
-        return "other"
-    if len({model.label for model in policy.models}) != 2:
-        return "other"
-    return "cascade" if isinstance(policy, Cascade) else "route" if isinstance(policy, Route) else "other"
 
 
 def _repeats(rerun: Rerun, policy: Model) -> list[Outcome]:

@@ -13,11 +13,12 @@ import numpy.typing as npt
 from .accept import Check, Finding
 from .answers import Answers, Floats, Ints, Replayed
 from .cascade import Cascade
+from .coin import Made
 from .errors import CallError, NotRecorded, UsageError
 from .hops import addressed
 from .model import Model, finish
 from .policies import Mix, Named, Route, Threshold, Vote, with_fee
-from .policy import Policy, Question, draw
+from .policy import Policy, Question, draw, leaves
 from .records import Call, Cost, Response
 from .routing import Composite
 
@@ -322,6 +323,18 @@ class Rerun:
             self._kept[key] = make()
         found: T = self._kept[key]
         return found
+
+
+def made_of(policy: Policy) -> Made:
+    """Of which models a policy is made, and when it decides, if it has two and asks no other."""
+    labels = tuple(dict.fromkeys(leaf.label for leaf in leaves(policy)))
+    nested = any(isinstance(model, Policy) for model in policy.models)
+    if nested or len(labels) != 2:
+        return Made("other", labels)
+    return Made(
+        "cascade" if isinstance(policy, Cascade) else "route" if isinstance(policy, Route) else "other",
+        labels,
+    )
 
 
 _NONE = Finding(None, "not recorded")

@@ -13,7 +13,7 @@ from .curves import Pair
 from .errors import UsageError
 from .learned import Router
 from .model import Model
-from .payoff import Oracle, oracle
+from .payoff import Kind, Oracle, oracle
 from .payoff import Outcome as Judged
 from .policies import Mix, Named, Threshold
 from .policy import Policy
@@ -48,7 +48,7 @@ def tradeoff(rerun: Rerun, policy: Model, outcomes: Sequence[Outcome]) -> Tradeo
     if not kept.any():
         raise UsageError(f"no answer has a grade and a known cost of {[policy.label, weak, strong]}")
     columns = (q_w, q_s, c_w, c_s)
-    kind = "cascade" if isinstance(policy, Cascade) else "route"
+    kind: Kind = "cascade" if isinstance(policy, Cascade) else "route"
     return Tradeoff(
         policy.label,
         weak,
