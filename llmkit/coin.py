@@ -89,8 +89,12 @@ class Verdicts:
 
     @property
     def sentences(self) -> list[str]:
-        """All that is to be said, policy by policy."""
-        return [*(verdict.sentence for verdict in self.verdicts), *self.outdone]
+        """All that is to be said: whether switching pays at all, then policy by policy, then the rivals."""
+        switches = [v for v in self.verdicts if not v.rival and not math.isnan(v.figures.gain)]
+        lead = (
+            "Switching pays here." if any(v.pays for v in switches) else "Switching is not shown to pay here."
+        )
+        return [*[lead] * bool(switches), *(verdict.sentence for verdict in self.verdicts), *self.outdone]
 
     def __getitem__(self, label: str) -> Verdict:
         return {verdict.label: verdict for verdict in self.verdicts}[label]

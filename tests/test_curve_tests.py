@@ -258,5 +258,5 @@ def test_a_threshold_is_chosen_on_whole_clusters():
         pair, lambda part, _: 0.0 if part.n == 30 else 9.0, np.ones(40), clusters=clusters, folds=4
     )
     assert moved.all()
-    with pytest.raises(UsageError, match="give 2 up to 4"):
+    with pytest.raises(UsageError, match="up to the 4 items or clusters"):
         held_out(pair, lambda *_: 0.0, np.ones(40), clusters=clusters, folds=5)
