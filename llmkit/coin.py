@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .curve_tests import flipped_p, gain_interval, permutation_p
+from .curve_tests import flipped_p, gain_interval, gain_intervals, permutation_p
 from .curves import Pair
 from .multiplicity import holm
 from .payoff import Judgement, Kind, Outcome, judge
@@ -134,8 +134,16 @@ class Verdicts:
 
 def judged(tosses: Sequence[Toss], *, simulated: bool = False) -> Verdicts:
     """Hold each policy against a coin; what is clear allows for how many are judged together."""
-    ps = holm([_p(toss) for toss in tosses]).tolist() if tosses else []
-    found = [_verdict(toss, p, len(tosses)) for toss, p in zip(tosses, ps, strict=True)]
+    raw, gains = [math.nan] * len(tosses), dict[int, Interval]()
+    for places in _alike(tosses):
+        first, outcomes = tosses[places[0]], [tosses[place].outcome for place in places]
+        intervals = gain_intervals(first.pair, outcomes, clusters=first.clusters)
+        for place, gain, p in zip(places, intervals, _ps(first, outcomes), strict=True):
+            gains[place], raw[place] = gain, p
+    ps = holm(raw).tolist() if tosses else []
+    found = [
+        _verdict(toss, p, gains[n], len(tosses)) for n, (toss, p) in enumerate(zip(tosses, ps, strict=True))
+    ]
     outdone = [
         words
         for toss in tosses
@@ -179,16 +187,43 @@ def _outdone(toss: Toss, rival: Toss) -> str:
     )
 
 
-def _p(toss: Toss) -> float:
+def _alike(tosses: Sequence[Toss]) -> list[list[int]]:
+    """Places of tosses on the same pair and items, which can share their draws."""
+    groups: list[list[int]] = []
+    for place, toss in enumerate(tosses):
+        mine = next((group for group in groups if _same_items(tosses[group[0]], toss)), None)
+        if mine is None:
+            groups.append([place])
+        else:
+            mine.append(place)
+    return groups
+
+
+def _same_items(one: Toss, other: Toss) -> bool:
+    columns = ("weak_quality", "strong_quality", "weak_cost", "strong_cost")
+    same = all(np.array_equal(getattr(one.pair, name), getattr(other.pair, name)) for name in columns)
+    if one.clusters is None or other.clusters is None:
+        return same and one.clusters is other.clusters
+    return same and list(one.clusters) == list(other.clusters)
+
+
+def _ps(toss: Toss, outcomes: Sequence[Outcome]) -> list[float]:
+    """One p an outcome, on the pair and clusters of a toss."""
     # Items of one cluster cannot be dealt singly, nor can what does more than move items up.
-    if toss.clusters is not None or toss.outcome.kind == "other":
-        return flipped_p(toss.pair, toss.outcome, clusters=toss.clusters)
-    return permutation_p(toss.pair, [toss.outcome])[0][1]
+    dealt = (
+        permutation_p(toss.pair, outcomes)
+        if toss.clusters is None
+        else [(math.nan, math.nan)] * len(outcomes)
+    )
+    turned = [toss.clusters is not None or outcome.kind == "other" for outcome in outcomes]
+    return [
+        flipped_p(toss.pair, outcome, clusters=toss.clusters) if turn else p
+        for outcome, turn, (_, p) in zip(outcomes, turned, dealt, strict=True)
+    ]
 
 
-def _verdict(toss: Toss, p: float, judged: int) -> Verdict:
+def _verdict(toss: Toss, p: float, gain: Interval, judged: int) -> Verdict:
     figures = judge(toss.pair, toss.outcome)
-    gain = gain_interval(toss.pair, toss.outcome, clusters=toss.clusters)
     pays = gain.low > 0 and (p < CLEAR or (math.isnan(p) and _wide(toss, judged).low > 0))
     return Verdict(toss.label, figures, gain, p, pays, _in_words(toss, figures, gain, p, pays), toss.rival)
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from . import payoff
 from .canvas import MARKERS, Canvas, canvas, legend, place_labels, rows_of, say
-from .curve_tests import gain_interval, lift_interval
+from .curve_tests import lift_interval
 from .errors import UsageError
 from .headroom import Headroom
 from .model import Model
@@ -55,11 +55,7 @@ class Switching:
         line = _curve(r, policy)
         first = line.label if line else _first_policy(r)
         arms = r.arms(first)
-        rows = []
-        for label in r.labels:
-            own = r.arms(label)
-            if (own.weak, own.strong) == (arms.weak, arms.strong) and own.items:
-                rows.append(_point(r, label))
+        rows = [_point(r, label) for label in r.labels if r.between(label) == (arms.weak, arms.strong)]
         best = line.best_of_both if line else payoff.oracle(arms.q_w, arms.q_s, arms.c_w, arms.c_s)
         ends = tuple(
             (1000 * float(c.mean()), float(q.mean())) for c, q in ((arms.c_w, arms.q_w), (arms.c_s, arms.q_s))
@@ -250,18 +246,17 @@ def _curve(r: Replay, policy: str | Model | None) -> Tradeoff | None:
 
 
 def _point(r: Replay, label: str) -> dict[str, Any]:
-    pair, outcome, arms = r.pair(label), r.outcome(label), r.arms(label)
-    found = payoff.judge(pair, outcome)
-    gain = gain_interval(pair, outcome, clusters=arms.clusters)
+    between, found = r.between(label), payoff.judge(r.pair(label), r.outcome(label))
+    judged = r.verdicts[label].gain if label in r.verdict_labels else None
     return {
         "policy": label,
-        "between": (arms.weak, arms.strong),
+        "between": between,
         "dollars": 1000 * found.cost,
         "quality": found.quality,
         "gain": found.gain,
-        "low": gain.low,
-        "high": gain.high,
-        "model": label in (arms.weak, arms.strong),
+        "low": judged.low if judged else math.nan,
+        "high": judged.high if judged else math.nan,
+        "model": label in between,
     }
 
 

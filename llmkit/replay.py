@@ -201,6 +201,10 @@ class Replay:
         """The policies that ``verdicts`` are about."""
         return [label for label in self.labels if label not in self._ends]
 
+    def between(self, policy: str | Model) -> tuple[str, str]:
+        """The two models a policy is held against, the cheaper first; see ``arms``."""
+        return self._pair_of(self._known(policy))
+
     def pair(self, policy: str | Model) -> Pair:
         """The two models a policy is held against, on the items all three have; see ``arms``."""
         return self._toss(self._known(policy)).pair
