@@ -102,7 +102,7 @@ class Switching:
         ax, colour = ground.ax, ground.colour(0)
         dollars, low, high = self.band.T
         if len(dollars):
-            look: dict[str, Any] = {"color": ground.muted, "alpha": 0.3, "linewidth": 0, "zorder": 1}
+            look: dict[str, Any] = {"color": ground.muted, "alpha": 0.4, "linewidth": 0, "zorder": 1}
             ax.fill_between(dollars, 100 * low, 100 * high, label="scores that know nothing, 95%", **look)
         name = say(f"every threshold of {line.by}", 44)
         ax.plot(1000 * line.line.cost, 100 * line.line.quality, color=colour, linewidth=1.5, label=name)

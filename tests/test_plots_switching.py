@@ -122,3 +122,15 @@ def test_without_a_route_or_cascade_there_is_no_lift():
     c = compared(*["aB", "AB"] * 10, labels=("weak", "strong"))
     with pytest.raises(UsageError, match="is a route or cascade that moves items up"):
         NeededLift.of(replay(c, [WEAK, STRONG]))
+
+
+def test_each_picture_draws_on_axes_it_is_given_or_on_its_own():
+    r = replay(sure(60), POLICIES)
+    for picture in (
+        lambda **given: kit.plots.switching(r, **given),
+        lambda **given: kit.plots.needed_lift(r, **given),
+        lambda **given: kit.plots.escalated(r, POLICIES[3], **given),
+    ):
+        _, ax = plt.subplots()
+        assert picture(ax=ax) is ax
+        assert picture() is not ax
