@@ -58,6 +58,10 @@ def about(folder):
     return tomllib.loads((folder / "task.toml").read_text("utf-8"))
 
 
+def judged(folder):
+    return about(folder)["grade"]["kind"] in ("judge", "pairwise")
+
+
 def answers(folder):
     return lines(folder / "answers.jsonl")
 
@@ -94,10 +98,10 @@ def test_it_says_how_it_was_made_and_that_its_answers_are_invented(folder):
     assert "invented" in told["simulated_answers"]
 
 
+# Where a model judges, no text can be said to be right.
+@pytest.mark.parametrize("folder", [f for f in FOLDERS if not judged(f)], ids=lambda path: path.name)
 def test_right_answers_are_graded_right_and_wrong_ones_wrong(folder):
     task = kit.read_task(folder)
-    if task.grade.asks:
-        pytest.skip("a model judges these answers; no text can be said to be right")
     least, most = PARTIAL.get(task.grade.kind, (1.0, 0.0))
     for index, entry in enumerate(answers(folder)):
         item = task.item(index)
