@@ -135,9 +135,9 @@ def scatter(
         for label, (right, high) in points.items() if named else ():
             axes.annotate(label, (right, high), xytext=(5, 4), textcoords="offset points", fontsize=8)
     axes.set_xlabel(across)
+    axes.margins(0.12)
     _scale(axes, axes.yaxis, step[1], up, 0)
     axes.xaxis.set_major_locator(MultipleLocator(step[0]))
-    axes.margins(0.12)
     axes.grid(axis="x", color="0.9")
     if len(groups) > 1:
         axes.legend(frameon=True, fontsize=8)
