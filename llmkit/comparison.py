@@ -221,6 +221,10 @@ class Comparison:
         for name in dict.fromkeys(["input", self.task.target]):
             if name in once.columns:
                 columns[name] = once[~once.index.duplicated()].loc[chosen, name]
+        if self.task.images is not None:
+            places = {id: index for index, id in enumerate(self.task.ids)}
+            shown = {item: self.task.pictures(places[str(item)]) for item in chosen}
+            columns["pictures"] = pd.Series(shown, dtype=object)
         for label in self.labels:
             mine = once[once["model"] == label]
             columns[f"{label}: score"] = scores.loc[chosen, label]

@@ -19,7 +19,7 @@ FLOORS = {
     | {"totals", "accept"},
     3: {"workers", "model", "store", "owners", "settings", "schemas", "tools", "endpoints", "hops", "parts"}
     | {"guard", "sockets", "bounds", "prices", "bills", "scope", "tables", "ceilings", "spending", "exports"}
-    | {"batch_file", "bookings", "graded", "grading", "texts"}
+    | {"batch_file", "bookings", "graded", "grading", "texts", "pictures"}
     | {"sandbox", "sandbox_jobs", "sandbox_server", "sandbox_walls", "sandbox_monty"}
     | {"graders_code", "graders_json", "graders_math", "graders_math_child", "policy"},
     4: {"providers", "providers.usage", "providers.sse", "providers.errors", "providers.messages"}

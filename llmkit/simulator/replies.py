@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from . import tools
@@ -45,7 +46,7 @@ def said(
 ) -> tuple[Said, Entry | None]:
     """What the model says, and the entry of the book that it is about, if there is one."""
     question = question_text(body)
-    entry = book.find(question)
+    entry = book.find(question, shown_pictures(body))
     wish = _wish(body, question, entry)
     if wish == "refusal":
         return Said("", stop="refusal", silent=True), entry
@@ -70,6 +71,14 @@ def question_text(body: Mapping[str, Any]) -> str:
     """The last text of the user's; tool results and the assistant's words may follow it."""
     texts = [_words(turn["content"]) for turn in reversed(body["messages"]) if turn["role"] == "user"]
     return next((text for text in texts if text), "")
+
+
+def shown_pictures(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """SHA-256 of each picture in the turn that asks, of its bytes or its address."""
+    turns = [turn["content"] for turn in reversed(body["messages"]) if turn["role"] == "user"]
+    asking = next((content for content in turns if _words(content)), "")
+    blocks = [] if isinstance(asking, str) else [block for block in asking if block["type"] == "image"]
+    return tuple(sha256(_picture(block["source"])).hexdigest() for block in blocks)
 
 
 def prefill(body: Mapping[str, Any]) -> str:
@@ -161,6 +170,12 @@ def _call(number: int, name: str, given: Any, chance: Chance) -> dict[str, Any]:
 def _id(prefix: str, name: str, chance: Chance) -> str:
     letters = "".join(_DIGITS[byte % len(_DIGITS)] for byte in chance.bits(name))
     return prefix + letters[: _ID_LENGTH - 2]
+
+
+def _picture(source: Mapping[str, Any]) -> bytes:
+    if source["type"] == "base64":
+        return b64decode(source["data"])
+    return str(source.get("url", source.get("file_id", ""))).encode()
 
 
 def _words(content: str | list[Mapping[str, Any]]) -> str:
