@@ -107,13 +107,12 @@ def test_every_item_has_the_fields_of_its_kind_and_the_prompt_names_them():
 )
 def test_the_sums_of_an_invoice_hold(item):
     target = item["target"]
-    for line in target["lines"]:
-        times = exact(line["quantity"]) * exact(line["unit_price"])
-        assert (times == exact(line["amount"])) != (
-            "line_discount" in item["traits"] and "61" in line["article"]
-        )
-    lines = sum(exact(line["amount"]) for line in target["lines"])
-    assert lines - exact(target["discount"]) + exact(target["shipping"]) == exact(target["net"])
+    lines = target["lines"]
+    plain = [exact(one["quantity"]) * exact(one["unit_price"]) == exact(one["amount"]) for one in lines]
+    assert all(plain) != ("line_discount" in item["traits"])
+    assert plain.count(False) <= 1
+    goods = sum(exact(one["amount"]) for one in lines)
+    assert goods - exact(target["discount"]) + exact(target["shipping"]) == exact(target["net"])
     assert exact(target["net"]) + exact(target["tax"]) == exact(target["total"])
     assert target["due_date"] is None or target["due_date"] > target["date"]
 
