@@ -48,6 +48,9 @@ def test_forms_fields_steps_and_difficulties_are_spread():
     forms = Counter(item["form"] for item in ITEMS)
     assert set(forms) == {"mmlu", "gpqa", "math", "gsm8k"}
     assert min(forms.values()) >= 25
-    assert len({item["field"] for item in ITEMS}) >= 30
+    fields = Counter(item["field"] for item in ITEMS)
+    assert len(fields) == 9
+    assert min(fields.values()) >= 7
+    assert len({item["topic"] for item in ITEMS}) >= 30
     assert {1, 2, 3, 4, 5, 6} == {item["steps"] for item in ITEMS}
     assert 0.08 < sum(item["difficulty"] >= 2 for item in ITEMS) / len(ITEMS) < 0.3
