@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .errors import TaskError
+from .graders_facts import facts
 from .graders_json import date, json_fields, json_schema, read_date, read_json
 from .graders_math import math_equal, read_boxed
 from .graders_overlap import bleu, chrf, rouge, set_f1, squad_exact, token_f1
@@ -41,6 +42,7 @@ __all__ = [
     "contains",
     "date",
     "exact",
+    "facts",
     "from_table",
     "grade_with",
     "json_fields",
@@ -95,8 +97,9 @@ def _pairwise(*, model: str, rubric: str, **options: Any) -> Grader:
 
 
 _KINDS = (
-    *("bleu", "choice", "chrf", "code", "contains", "date", "exact", "json_fields", "json_schema", "judge"),
-    *("math_equal", "number", "pairwise", "regex", "rouge", "set_f1", "squad_exact", "token_f1"),
+    *("bleu", "choice", "chrf", "code", "contains", "date", "exact", "facts", "json_fields"),
+    *("json_schema", "judge", "math_equal", "number", "pairwise", "regex", "rouge", "set_f1"),
+    *("squad_exact", "token_f1"),
 )
 _MAKERS: Mapping[str, Callable[..., Grader]] = {
     "choice": _choice,

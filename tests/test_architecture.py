@@ -14,6 +14,7 @@ FLOORS = {
     | {"pace", "repeats", "power", "multiplicity", "sequential", "intervals", "breakeven", "belief", "buying"}
     | {"strengths", "calibration", "amounts", "shares"}
     | {"sandbox_values", "sandbox_tests", "grades", "graders_text", "graders_overlap", "rouge"}
+    | {"graders_facts"}
     | {"curves", "payoff", "curve_tests", "headroom", "learned"}
     | {"totals", "accept"},
     3: {"workers", "model", "store", "owners", "settings", "schemas", "tools", "endpoints", "hops", "parts"}

@@ -90,7 +90,9 @@ TABLES = [
     {"kind": "json_schema", "schema": {"type": "object"}},
     {"kind": "math_equal"},
     {"kind": "code", "seconds": 2.0},
+    {"kind": "facts", "limits": "share"},
 ]
+TARGETS = {"code": "assert f(1) == 1", "facts": {"must": ["total"]}}
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table["kind"])
@@ -98,7 +100,7 @@ def test_every_kind_is_made_from_a_table_and_travels_to_another_process(table):
     grader = pickle.loads(pickle.dumps(graders.from_table(table)))
     assert grader.kind == table["kind"]
     same = '{"total": 1}'
-    item = {"target": "assert f(1) == 1" if table["kind"] == "code" else same}
+    item = {"target": TARGETS.get(table["kind"], same)}
     grade = grader("" if table["kind"] == "code" else same, item)
     assert not grader.asks and grade.cost == Decimal(0) and grade.explanation
 
