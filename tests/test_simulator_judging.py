@@ -87,16 +87,23 @@ def test_right_answers_score_higher_and_by_more_from_a_better_judge(book):
 
 
 def test_the_place_decides_little_between_answers_alike_and_hardly_between_right_and_wrong(book):
-    alike = [one for way in ("Yes, in case {}", "Case {} holds") for one in winners(book, way, way)]
+    one, other = "Yes, in case {}", "Case {} holds"
+    alike = winners(book, one, other) + winners(book, other, one)
     assert 0 < (alike.count("first") - alike.count("second")) / len(alike) < 0.2
     one = winners(book, "Yes, in case {}", "No, not in case {}", ability=3.0).count("first")
     other = winners(book, "No, not in case {}", "Yes, in case {}", ability=3.0).count("second")
     assert abs(one - other) < 0.05 * MANY
 
 
+def test_the_same_answer_twice_is_a_tie_where_that_may_be_said(book):
+    same = {"FIRST ANSWER": "Yes, in case 1", "SECOND ANSWER": "Yes, in case 1"}
+    assert said(book, BETTER, same)["better"] == "tie"
+    assert said(book, choice("better", "first", "second"), same)["better"] in ("first", "second")
+
+
 def test_the_longer_of_two_unknown_answers_wins_a_little_more_often(book):
     short, long = "Word {}.", "Word {}." + " And one more word." * 20
-    gained = winners(book, long, short).count("first") - winners(book, short, short).count("first")
+    gained = winners(book, long, short).count("first") - winners(book, short, "Other {}.").count("first")
     assert 0 < gained / MANY < 0.25
 
 

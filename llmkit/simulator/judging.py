@@ -32,7 +32,7 @@ LENGTH_LEAN = 0.1
 """Towards the longer of two answers, in logits for each factor e of length; at most twice that."""
 
 TIE_WITHIN = 0.25
-"""Two answers this near to each other, in logits, are called a tie where that may be said."""
+"""Two answers this near to each other, in logits, or the same text twice, tie where that may be said."""
 
 _RIGHT, _WRONG, _UNKNOWN = (0.7, 1.0), (0.0, 0.35), (0.35, 0.65)
 _NORMAL = NormalDist()
@@ -173,13 +173,14 @@ def _compared(
         + POSITION_LEAN
         + LENGTH_LEAN * max(-2.0, min(2.0, longer))
     )
-    chosen = {name: _choice(part.get("enum"), lead) for name, part in places.items()}
+    even = abs(lead) < TIE_WITHIN or first.text == second.text
+    chosen = {name: _choice(part.get("enum"), lead, even=even) for name, part in places.items()}
     better = chance.pick("reason", _BETTER).format("first" if lead > 0 else "second")
-    reason = chance.pick("reason", _EVEN) if abs(lead) < TIE_WITHIN else better
+    reason = chance.pick("reason", _EVEN) if even else better
     return {name: one for name, one in chosen.items() if one is not None}, reason
 
 
-def _choice(options: Any, lead: float) -> str | None:
+def _choice(options: Any, lead: float, *, even: bool) -> str | None:
     """The option that says so; None if they do not name a first and a second."""
     texts = [option for option in options if isinstance(option, str)] if isinstance(options, list) else []
     first, second, tie = (
@@ -188,6 +189,6 @@ def _choice(options: Any, lead: float) -> str | None:
     )
     if first is None or second is None:
         return None
-    if tie is not None and abs(lead) < TIE_WITHIN:
+    if tie is not None and even:
         return tie
     return first if lead > 0 else second
