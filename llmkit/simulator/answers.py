@@ -166,6 +166,7 @@ class Book:
         self._entries: dict[tuple[str, str | None], Entry] = {}
         self._exact: dict[Asked, Entry] = {}
         self._longest_first: list[Entry] | None = None
+        self._by_answer: dict[str, list[Entry]] | None = None
         self._remembered: dict[Asked, Entry | None] = {}
 
     def learn(self, entries: Iterable[Mapping[str, Any]]) -> None:
@@ -183,7 +184,7 @@ class Book:
                     del self._exact[_key(old)]
                 self._entries[entry.id, entry.prompt] = entry
                 self._exact[_key(entry)] = entry
-            self._longest_first = None
+            self._longest_first = self._by_answer = None
             self._remembered.clear()
 
     def find(self, text: str, pictures: tuple[str, ...] = ()) -> Entry | None:
@@ -202,12 +203,29 @@ class Book:
                 self._remembered[asked] = self._longest_within(text, pictures)
             return self._remembered[asked]
 
+    def answered(self, answer: str, text: str) -> Entry | None:
+        """The entry with this answer, right or wrong; of several the one whose input is in ``text``."""
+        with self._lock:
+            if self._by_answer is None:
+                self._by_answer = _by_answer(self._entries.values())
+            known = self._by_answer.get(answer.strip(), ())
+        return max(known, key=lambda entry: len(entry.input) if entry.input in text else -1, default=None)
+
     def _longest_within(self, text: str, pictures: tuple[str, ...]) -> Entry | None:
         if self._longest_first is None:
             with_words = [entry for entry in reversed(self._entries.values()) if entry.input.strip()]
             self._longest_first = sorted(with_words, key=lambda entry: -len(entry.input))
         fitting = (entry for entry in self._longest_first if entry.pictures in ((), pictures))
         return next((entry for entry in fitting if entry.input in text), None)
+
+
+def _by_answer(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """The entries of each answer, the newest first."""
+    known: dict[str, list[Entry]] = {}
+    for entry in reversed(list(entries)):
+        for answer in {text.strip() for text in (*entry.right, *entry.wrong)}:
+            known.setdefault(answer, []).append(entry)
+    return known
 
 
 def _key(entry: Entry) -> Asked:

@@ -7,10 +7,11 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from . import tools
+from . import judging, tools
 from .answers import Book, Entry, ability
 from .catalog import Model
 from .chance import Chance
@@ -47,21 +48,27 @@ def said(
     """What the model says, and the entry of the book that it is about, if there is one."""
     question = question_text(body)
     entry = book.find(question, shown_pictures(body))
-    wish = _wish(body, question, entry)
+    judge = partial(
+        judging.verdict, question=question, book=book, ability=ability(model.id, effort), chance=chance
+    )
+    verdict = judge(schema_of(body))
+    called = [(name, schema, judge(schema)) for name, schema in tools.called(body, question)]
+    judges = verdict or any(given for *_, given in called)
+    wish = _wish(body, question, None if judges else entry)
     if wish == "refusal":
         return Said("", stop="refusal", silent=True), entry
     if wish == "pause_turn":
         return Said("", before=(_search(body, question, chance),), stop="pause_turn"), entry
     calls = tuple(
-        _call(number, name, value(schema, Chance(chance.bits(f"call {number}")), Hints.of(question)), chance)
-        for number, (name, schema) in enumerate(tools.called(body, question))
+        _call(number, name, given or _given(number, schema, question, chance), chance)
+        for number, (name, schema, given) in enumerate(called)
     )
     if calls:
         between = model.line in ("opus", "sonnet") and model.id.endswith("5-5")
         spoken = not between and not tools.is_forced(body) and chance.uniform("lead") < 0.5
         lead = f"{SIMULATED} {chance.pick('lead words', LEADS)}" if spoken else ""
         return Said(lead, calls=calls), entry
-    text = _text(body, model, entry, question, chance, effort)
+    text = _dumped(verdict) if verdict else _text(body, model, entry, question, chance, effort)
     if wish == "refusal mid":
         return Said(text[: max(1, len(text) // 2)], stop="refusal"), entry
     return Said(text, before=_searched(body, question, chance)), entry
@@ -118,13 +125,17 @@ def _text(
 
 def _structured(known: str | None, schema: Mapping[str, Any], chance: Chance) -> str:
     if known is None:
-        return json.dumps(value(schema, chance), ensure_ascii=False)
+        return _dumped(value(schema, chance))
     try:
         if satisfies(json.loads(known), schema):
             return known
     except ValueError:
         pass
-    return json.dumps(with_text(schema, known, chance), ensure_ascii=False)
+    return _dumped(with_text(schema, known, chance))
+
+
+def _dumped(made: Any) -> str:
+    return json.dumps(made, ensure_ascii=False)
 
 
 def _searched(body: Mapping[str, Any], question: str, chance: Chance) -> tuple[Mapping[str, Any], ...]:
@@ -155,6 +166,11 @@ def _search(body: Mapping[str, Any], question: str, chance: Chance) -> dict[str,
         "input": {"query": query},
         "caller": {"type": "direct"},
     }
+
+
+def _given(number: int, schema: Any, question: str, chance: Chance) -> Any:
+    """The arguments of a call."""
+    return value(schema, Chance(chance.bits(f"call {number}")), Hints.of(question))
 
 
 def _call(number: int, name: str, given: Any, chance: Chance) -> dict[str, Any]:
