@@ -1,0 +1,45 @@
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import llmkit as kit
+
+FOLDER = Path(__file__).parent.parent / "data" / "summaries"
+ITEMS = [json.loads(line) for line in (FOLDER / "items.jsonl").read_text("utf-8").splitlines()]
+BOOK = [json.loads(line) for line in (FOLDER / "answers.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_there_are_enough_documents_of_three_kinds_and_both_shapes():
+    assert len(ITEMS) >= 50
+    assert all(250 <= len(item["input"].split()) <= 600 for item in ITEMS)
+    assert min(Counter(item["kind"] for item in ITEMS).values()) >= 12
+    assert min(Counter(item["shape"] for item in ITEMS).values()) >= 18
+    assert len({item["language"] for item in ITEMS}) >= 4
+    assert 0.08 <= sum(item["difficulty"] >= 2 for item in ITEMS) / len(ITEMS) <= 0.3
+
+
+def test_every_item_asks_for_facts_and_forbids_what_it_tempts_to():
+    for item in ITEMS:
+        assert len(item["target"]["must"]) >= 4, item["id"]
+        assert item["target"]["must_not"], item["id"]
+        assert item["target"]["max_words"] == 80
+
+
+def test_a_figure_that_is_required_stands_in_the_document():
+    for item in ITEMS:
+        plain = item["input"].replace(",", "").replace(".", "")
+        for spellings in item["target"]["must"]:
+            figures = [re.findall(r"\d+", re.sub(r"[,.]|re:.*", "", each)) for each in spellings]
+            if all(figures):
+                assert any(set(each) <= set(re.findall(r"\d+", plain)) for each in figures), (
+                    item["id"],
+                    spellings,
+                )
+
+
+def test_right_summaries_have_all_facts_and_wrong_ones_lack_some():
+    task = kit.read_task(FOLDER)
+    for index, entry in enumerate(BOOK):
+        assert {task.grade(text, task.item(index)).score for text in entry["right"]} == {1.0}, entry["id"]
+        assert max(task.grade(text, task.item(index)).score for text in entry["wrong"]) <= 0.75, entry["id"]
