@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,14 @@ _QUIET = "tex2jax_ignore mathjax_ignore"
 
 # Beyond this many characters Markdown is shown as it was written: no text may keep a notebook busy.
 _LONGEST_MARKDOWN = 100_000
+
+# Words of both texts together, beyond which a comparison takes seconds; then lines are compared.
+_MOST_WORDS = 6_000
+_MOST_LINES = 10_000
+_WORD = re.compile(r"\w+|\s+|[^\w\s]")
+_TINT = "background:color-mix(in srgb, var({}) 18%, transparent)"
+_DELETED = "text-decoration:line-through;" + _TINT.format("--jp-error-color1, #b00020")
+_INSERTED = "text-decoration:underline;" + _TINT.format("--jp-success-color1, #1b7f3b")
 
 # Terminal commands are removed: colours, and titles or links that end in BEL or ST.
 _ANSI = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b\n]{0,2000}(?:\x07|\x1b\\\\)")
@@ -65,6 +74,21 @@ def markdown(text: str) -> str:
     return f'<div class="llmkit-text {_QUIET}">{body}</div>'
 
 
+def difference(before: str, after: str) -> str:
+    """Both texts in one: what only ``before`` has is struck out, what only ``after`` has underlined.
+
+    Compared word by word; beyond some thousand words line by line, and beyond that not at all.
+    """
+    first, second = _visible(before), _visible(after)
+    ours, theirs = _WORD.findall(first), _WORD.findall(second)
+    if len(ours) + len(theirs) > _MOST_WORDS:
+        ours, theirs = first.splitlines(keepends=True), second.splitlines(keepends=True)
+    if len(ours) + len(theirs) > _MOST_LINES:
+        return sentence("The texts are too long to compare.")
+    inner = "".join(_changes(ours, theirs))
+    return f'<pre class="llmkit-text {_QUIET}" style="white-space:pre-wrap">{inner}</pre>'
+
+
 def sentence(text: str, *, strong: bool = False, small: bool = False) -> str:
     """A paragraph of our own words, escaped; dollars in it are never read as mathematics."""
     inner = escape(text)
@@ -85,6 +109,19 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str
         f'<table class="{_QUIET}" style="border-collapse:collapse;font-variant-numeric:tabular-nums">'
         f"{title}<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )
+
+
+def _changes(ours: list[str], theirs: list[str]) -> Iterator[str]:
+    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=len(ours) + len(theirs) > 2_000)
+    for kind, start, end, other_start, other_end in matcher.get_opcodes():
+        old, new = "".join(ours[start:end]), "".join(theirs[other_start:other_end])
+        if kind == "equal":
+            yield html.escape(old)
+            continue
+        if old:
+            yield f'<del style="{_DELETED}">{html.escape(old)}</del>'
+        if new:
+            yield f'<ins style="{_INSERTED}">{html.escape(new)}</ins>'
 
 
 def _visible(text: str) -> str:
