@@ -12,10 +12,11 @@ from ..errors import NotSupported
 
 if TYPE_CHECKING:
     from .panel import Panel
+    from .playground import playground
 
-_ROOMS = {"Panel": "panel"}
+_ROOMS = {"Panel": "panel", "playground": "playground"}
 
-__all__ = ["Panel"]
+__all__ = ["Panel", "playground"]
 
 
 def __getattr__(name: str) -> Any:

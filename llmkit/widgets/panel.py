@@ -66,8 +66,6 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         head = shown.html(shown.heading(title, self.mark, live=True))
         super().__init__([head, self.body, self.status], layout={"width": "100%"})
 
-    # What a subclass says and does.
-
     def last_state(self) -> str:
         """HTML of what is to be seen without a kernel; a subclass adds its own below the title."""
         said = render.sentence(self.said) if self.said else ""
@@ -131,8 +129,6 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         for handle in list(self._handles):
             handle.update(self._last(), raw=True)
 
-    # What a user does.
-
     def settle(self, timeout: float = 30.0) -> bool:
         """Wait until nothing is under way; False if something still is after so many seconds."""
         end = time.monotonic() + timeout
@@ -175,8 +171,6 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         html = f'{_INSTEAD}<div class="llmkit-last">{self.last_state()}</div>'
         return {"text/plain": repr(self), "text/html": html}
 
-    # The threads.
-
     def _thread(self, work: Callable[[], None], name: str) -> threading.Thread:
         """Started in a copy of the context the panel was made in: its labels and ceilings hold."""
         run = self._context.copy().run
@@ -207,12 +201,12 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
                     self._ticking, self._ticker = [], None
                     return
                 works = list(self._ticking)
-            ended = [work for work in works if self._ended(work)]
+            ended = [work for work in works if self._over(work)]
             with self.lock:
                 self._ticking = [work for work in self._ticking if work not in ended]
             time.sleep(TICK)
 
-    def _ended(self, work: Callable[[], bool]) -> bool:
+    def _over(self, work: Callable[[], bool]) -> bool:
         try:
             return work()
         except Exception as error:  # noqa: BLE001 - a panel tells

@@ -56,8 +56,8 @@ def scrolled(markup: str, *, follow: bool = False, label: str = "", height: str 
 class Pane:
     """One text as it streams in: plain and following its end, then rendered as Markdown from its top.
 
-    ``put`` may be called from any thread and is cheap; ``flush`` shows what came, and belongs to the panel's
-    ticker.
+    ``begin`` gives the function that adds a piece: cheap, from any thread, and without effect once the text
+    is finished or another was begun. ``flush`` shows what came, and belongs to the panel's ticker.
 
     Attributes:
         box: the widget.
@@ -69,8 +69,8 @@ class Pane:
         self.label, self._height = label, height
         self.updates = 0
         self._pieces: list[str] = []
-        self._dirty = False
-        self._lock = threading.Lock()
+        self._dirty, self._text_number = False, 0
+        self._lock, self._showing = threading.Lock(), threading.Lock()
 
     @property
     def text(self) -> str:
@@ -79,19 +79,37 @@ class Pane:
             self._pieces = ["".join(self._pieces)]
             return self._pieces[0]
 
-    def begin(self) -> None:
-        """Empty it for a new text."""
+    def begin(self) -> Callable[[str], None]:
+        """Empty it for a new text; the result adds a piece of it."""
         with self._lock:
             self._pieces, self._dirty = [], True
+            self._text_number += 1
+            mine = self._text_number
 
-    def put(self, piece: str) -> None:
-        """Add a piece."""
-        with self._lock:
-            self._pieces.append(piece)
-            self._dirty = True
+        def put(piece: str) -> None:
+            with self._lock:
+                if mine == self._text_number:
+                    self._pieces.append(piece)
+                    self._dirty = True
+
+        return put
 
     def flush(self) -> None:
         """Show what came since the last time."""
+        with self._showing:
+            self._flush()
+
+    def finish(self, text: str | None = None, *, show: Callable[[str], str] = render.markdown) -> None:
+        """Show the whole text, rendered once, from its top; ``text`` replaces what came."""
+        with self._showing:
+            with self._lock:
+                if text is not None:
+                    self._pieces = [text]
+                self._dirty = False
+                self._text_number += 1
+            self._show(scrolled(show(self.text), label=self.label, height=self._height))
+
+    def _flush(self) -> None:
         with self._lock:
             if not self._dirty:
                 return
@@ -101,14 +119,6 @@ class Pane:
         body = render.plain(text[-MOST_WHILE_STREAMING:])
         note = render.sentence("The beginning is shown when the answer is whole.", small=True) if cut else ""
         self._show(scrolled(note + body, follow=True, label=self.label, height=self._height))
-
-    def finish(self, text: str | None = None, *, show: Callable[[str], str] = render.markdown) -> None:
-        """Show the whole text, rendered once, from its top; ``text`` replaces what came."""
-        with self._lock:
-            if text is not None:
-                self._pieces = [text]
-            self._dirty = False
-        self._show(scrolled(show(self.text), label=self.label, height=self._height))
 
     def _show(self, markup: str) -> None:
         self.updates += 1
