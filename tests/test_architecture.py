@@ -32,7 +32,10 @@ FLOORS = {
     6: {"compare", "comparison", "plan", "caching", "stopping", "rows", "resume", "downloads"}
     | {"benchmark_files", "benchmark_formats", "benchmarks", "elsewhere", "logs"}
     | {"plots_money", "plots_quality", "plots_time", "report", "replay", "trades"},
-    7: {"plots", "cli", "lab", "forecast"} | {"widgets", "widgets.panel", "widgets.shown", "widgets.fields"},
+    7: {"plots", "cli", "lab", "forecast"}
+    | {"widgets", "widgets.panel", "widgets.shown", "widgets.fields"}
+    | {"widgets.playground", "widgets.asking", "widgets.picker", "widgets.column", "widgets.cells"}
+    | {"widgets.pictures", "widgets.tasking", "widgets.money"},
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 PACKAGES = {"providers", "widgets"}
