@@ -35,7 +35,7 @@ FLOORS = {
     7: {"plots", "cli", "lab", "forecast"}
     | {"widgets", "widgets.panel", "widgets.shown", "widgets.fields"}
     | {"widgets.playground", "widgets.asking", "widgets.picker", "widgets.column", "widgets.cells"}
-    | {"widgets.pictures", "widgets.tasking", "widgets.money"},
+    | {"widgets.pictures", "widgets.tasking", "widgets.money", "widgets.progress"},
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 PACKAGES = {"providers", "widgets"}

@@ -44,6 +44,12 @@ def test_a_name_that_is_no_panel_is_answered_with_those_there_are():
     assert "playground" in dir(kit.widgets)
 
 
+def test_importing_a_panels_room_leaves_the_panel_callable():
+    code = "import llmkit as kit, llmkit.widgets.playground; print(callable(kit.widgets.playground))"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert said.stdout.strip() == "True", said.stderr
+
+
 def test_an_error_in_a_callback_is_told_in_the_panel_in_words(panel):
     button = fields.button("Go")
     panel.on(button, fails)

@@ -6,6 +6,8 @@ Each opens when it is first asked for; until then ipywidgets is not imported.
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NotSupported
@@ -13,10 +15,21 @@ from ..errors import NotSupported
 if TYPE_CHECKING:
     from .panel import Panel
     from .playground import playground
+    from .progress import progress
 
-_ROOMS = {"Panel": "panel", "playground": "playground"}
+_ROOMS = {"Panel": "panel", "playground": "playground", "progress": "progress"}
 
-__all__ = ["Panel", "playground"]
+__all__ = ["Panel", "playground", "progress"]
+
+
+class _Door(ModuleType):
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Importing the room playground.py would otherwise put a module where playground(...) is called.
+        if not (name in _ROOMS and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Door
 
 
 def __getattr__(name: str) -> Any:
