@@ -55,7 +55,7 @@ def escape(text: object) -> str:
 
 def plain(text: str) -> str:
     """Text as it is, in a ``<pre>`` that wraps; never read as Markdown or mathematics."""
-    return f'<pre class="llmkit-text {_QUIET}" style="white-space:pre-wrap">{escape(text)}</pre>'
+    return _pre(escape(text))
 
 
 def markdown(text: str) -> str:
@@ -85,8 +85,7 @@ def difference(before: str, after: str) -> str:
         ours, theirs = first.splitlines(keepends=True), second.splitlines(keepends=True)
     if len(ours) + len(theirs) > _MOST_LINES:
         return sentence("The texts are too long to compare.")
-    inner = "".join(_changes(ours, theirs))
-    return f'<pre class="llmkit-text {_QUIET}" style="white-space:pre-wrap">{inner}</pre>'
+    return _pre("".join(_changes(ours, theirs)))
 
 
 def sentence(text: str, *, strong: bool = False, small: bool = False) -> str:
@@ -111,17 +110,35 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str
     )
 
 
+def _pre(inner: str) -> str:
+    style = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
+    return f'<pre class="llmkit-text {_QUIET}" style="{style}">{inner}</pre>'
+
+
 def _changes(ours: list[str], theirs: list[str]) -> Iterator[str]:
+    struck = added = ""
     matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=len(ours) + len(theirs) > 2_000)
     for kind, start, end, other_start, other_end in matcher.get_opcodes():
         old, new = "".join(ours[start:end]), "".join(theirs[other_start:other_end])
-        if kind == "equal":
+        if kind == "equal" and (re.search(r"\w", old) or not (struck or added)):
+            yield from _changed(struck, added)
             yield html.escape(old)
-            continue
-        if old:
-            yield f'<del style="{_DELETED}">{html.escape(old)}</del>'
-        if new:
-            yield f'<ins style="{_INSERTED}">{html.escape(new)}</ins>'
+            struck = added = ""
+        else:  # a space or comma both have is no island in a changed passage
+            struck, added = struck + old, added + new
+    yield from _changed(struck, added)
+
+
+def _changed(old: str, new: str) -> Iterator[str]:
+    tail = 0
+    while tail < min(len(old), len(new)) and old[~tail] == new[~tail] and not old[~tail].isalnum():
+        tail += 1
+    kept, old, new = old[len(old) - tail :], old[: len(old) - tail], new[: len(new) - tail]
+    if old:
+        yield f'<del style="{_DELETED}">{html.escape(old)}</del>'
+    if new:
+        yield f'<ins style="{_INSERTED}">{html.escape(new)}</ins>'
+    yield html.escape(kept)
 
 
 def _visible(text: str) -> str:

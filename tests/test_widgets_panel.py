@@ -255,10 +255,26 @@ def test_differences_are_struck_out_and_underlined_and_escaped():
     assert is_harmless(render.difference(HOSTILE, HOSTILE[::-1]))
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "struck", "added"),
+    [
+        ("one two three", "six ten three", "one two", "six ten"),
+        ("a, b", "c, d", "a, b", "c, d"),
+        ("same", "same", "", ""),
+        ("", "new", "", "new"),
+        ("old", "", "old", ""),
+    ],
+)
+def test_a_changed_passage_is_one_piece(before, after, struck, added):
+    page = Page(render.difference(before, after))
+    assert (page.within("del"), page.within("ins")) == (struck, added)
+    assert [tag for tag, _ in page.tags].count("ins") <= 1
+
+
 def test_long_texts_are_compared_by_lines_and_longer_ones_not_at_all():
     first = "\n".join(f"line {n} of many words" for n in range(1_000))
     page = Page(render.difference(first, first.replace("line 500 ", "row 500 ")))
-    assert page.within("del") == "line 500 of many words\n"
+    assert page.within("del") == "line 500 of many words"
     started = time.monotonic()
     assert "too long" in render.difference("a\n" * 10_000, "b\n" * 10_000)
     assert time.monotonic() - started < 2

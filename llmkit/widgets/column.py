@@ -8,7 +8,7 @@ from contextlib import closing
 
 import ipywidgets
 
-from .. import catalog, render
+from .. import catalog
 from ..errors import CallError
 from ..model import Model
 from ..scope import Scope
@@ -52,9 +52,9 @@ class Column:
 
     def __init__(self, options: Sequence[tuple[str, Pick]], pick: Pick) -> None:
         self.picker = fields.choice("Model", options, pick)
-        self.picker.layout.width = "100%"
+        self.picker.layout.width = "auto"
         self.pane = shown.Pane("Answer")
-        self.figures = shown.html(render.sentence("Not asked yet.", small=True))
+        self.figures = shown.html(shown.note("Not asked yet."))
         self.box = ipywidgets.VBox([self.picker, self.pane.box, self.figures])
         self._made: dict[str, Model] = {}
 
@@ -76,7 +76,7 @@ class Column:
     def begin(self) -> Callable[[str], None]:
         """Empty the pane for an answer; the result adds a piece of it."""
         self.pane.label = f"Answer of {self.label}"
-        self.figures.value = render.sentence("Asking ...", small=True)
+        self.figures.value = shown.note("Asking ...")
         return self.pane.begin()
 
     def work(self, turn: Turn, index: int, scope: Scope, put: Callable[[str], None]) -> None:
@@ -105,7 +105,7 @@ class Column:
         self.pane.label = f"Answer of {answer.label}"
         self.pane.finish(answer.text)
         if answer.response is not None or answer.stopped:
-            self.figures.value = render.sentence(answer.words(), small=True)
+            self.figures.value = shown.note(answer.words())
         else:
             self.figures.value = shown.says(answer.error, kind="error")
 

@@ -9,7 +9,7 @@ import ipywidgets
 
 _STYLE = {"description_width": "initial"}
 _FIT = {"width": "auto", "max_width": "100%"}
-_WIDE = {"width": "100%"}
+_WIDE = {"width": "auto"}
 
 
 def button(label: str, *, main: bool = False, hint: str = "") -> ipywidgets.Button:
@@ -43,10 +43,10 @@ def area(label: str, value: str = "", *, rows: int = 3, hint: str = "") -> ipywi
 
 
 def choice(label: str, options: Sequence[Any], value: Any = None) -> ipywidgets.Dropdown:
-    """One of several; options are values, or pairs of label and value."""
-    return ipywidgets.Dropdown(
-        options=list(options), value=value, description=label, style=_STYLE, layout=_FIT
-    )
+    """One of several, the first unless ``value`` says otherwise; options are values, or pairs of label and
+    value. No value may be None: to the page that is nothing chosen."""
+    chosen = {} if value is None else {"value": value}
+    return ipywidgets.Dropdown(options=list(options), description=label, style=_STYLE, layout=_FIT, **chosen)
 
 
 def number(label: str, value: float, *, least: float, most: float, step: float = 1) -> Any:

@@ -27,7 +27,7 @@ _VIEW = "application/vnd.jupyter.widget-view+json"
 _INSTEAD = (
     "<style>.jp-OutputArea-child:has(.llmkit-panel) + .jp-OutputArea-child .llmkit-last,"
     ".jp-OutputArea-child:not(:has(.llmkit-panel)):has(+ .jp-OutputArea-child .llmkit-last)"
-    ":has(.jupyter-widgets){display:none}</style>"
+    f":has([data-mime-type='{_VIEW}']){{display:none}}</style>"
 )
 _MARKS = {
     "offline": "SIMULATED: every answer is made up and says nothing about real models",
@@ -64,7 +64,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         self._ticking: list[Callable[[], bool]] = []
         self._handles: list[Any] = []
         head = shown.html(shown.heading(title, self.mark, live=True))
-        super().__init__([head, self.body, self.status], layout={"width": "100%"})
+        super().__init__([head, self.status, self.body], layout={"width": "100%"})
 
     def last_state(self) -> str:
         """HTML of what is to be seen without a kernel; a subclass adds its own below the title."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipywidgets
 
-from .. import parts, render
+from .. import parts
 from ..errors import UsageError
 from . import fields, shown
 from .asking import Picture
@@ -35,7 +35,7 @@ class Pictures:
     def _look(self) -> None:
         self.names.value = ""
         words = [f"{picture.name} ({picture.part.summary()})" for picture in self.read()]
-        self.names.value = render.sentence("; ".join(words), small=True) if words else ""
+        self.names.value = shown.note("; ".join(words))
 
     def _remove(self) -> None:
         self.upload.value = ()

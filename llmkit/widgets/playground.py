@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_PANES = 6
-_OWN = ("model's own", None)
+_NOWHERE = -1
+_OWN = ("model's own", "")
 _THINKING = [_OWN, ("adaptive", "adaptive"), ("off", "disabled"), ("between tools", "between_tools")]
 
 
@@ -121,8 +122,8 @@ class Playground(Panel):
             prompt,
             row=row,
             system=self.system.value,
-            effort=self.effort.value,
-            thinking=self.thinking.value,
+            effort=self.effort.value or None,
+            thinking=self.thinking.value or None,
             max_tokens=max_tokens(self.most.value),
             repeat=self.draw.value,
             pictures=self.pictures.read(),
@@ -173,7 +174,7 @@ class Playground(Panel):
         self.halt.disabled = True
         self.more, self.fewer = fields.button("Add a pane"), fields.button("Remove a pane")
         self.differences = fields.toggle("Differences")
-        self.history = fields.choice("History", [("nothing asked yet", None)])
+        self.history = fields.choice("History", [("nothing asked yet", _NOWHERE)])
         self.estimated, self.spent, self.changes = shown.html(), shown.html(), shown.html()
         self.copy = fields.button("Copy as code")
         self.code = fields.area("Code", rows=8)
@@ -275,7 +276,7 @@ class Playground(Panel):
     def _after(self) -> None:
         self.go.disabled, self.halt.disabled = False, True
         options = [(_line(number, run), number) for number, run in enumerate(self.runs)]
-        self.history.options = [("go back to ...", None), *reversed(options)]
+        self.history.options = [("go back to ...", _NOWHERE), *reversed(options)]
         self._say_how(self.runs[-1].answers)
         self._tell_spent()
         self._compare()
@@ -294,7 +295,7 @@ class Playground(Panel):
         self.say("; ".join(words) + ".", kind="error" if failed == len(answers) else "")
 
     def _tell_spent(self) -> None:
-        self.spent.value = render.sentence(money.spent(self._scope), small=True)
+        self.spent.value = shown.note(money.spent(self._scope))
 
     def _estimate_soon(self) -> None:
         with self.lock:
@@ -314,7 +315,7 @@ class Playground(Panel):
             words = money.estimated(question, [column.model() for column in self.columns])
         except LLMKitError as error:
             words = f"No estimate: {error}"
-        self.estimated.value = render.sentence(words, small=True)
+        self.estimated.value = shown.note(words)
 
     def _compare(self) -> None:
         answers = self.runs[self._shown].answers if self.runs else ()
@@ -324,12 +325,12 @@ class Playground(Panel):
         first, parts = answers[0], []
         for other in answers[1:]:
             said = f"{first.label} struck out where {other.label}, underlined, differs"
-            parts += [render.sentence(said, small=True), render.difference(first.text, other.text)]
+            parts += [shown.note(said), render.difference(first.text, other.text)]
         self.changes.value = shown.scrolled("".join(parts), label="Differences")
 
     def _go_back(self) -> None:
         number = self.history.value
-        if number is None:
+        if number in (None, _NOWHERE):
             return
         if self._turn is not None:
             raise UsageError("answers are under way; stop them first")
@@ -340,7 +341,7 @@ class Playground(Panel):
             question.system,
             question.repeat,
         )
-        self.effort.value, self.thinking.value = question.effort, question.thinking
+        self.effort.value, self.thinking.value = question.effort or "", question.thinking or ""
         self.most.value = "" if question.max_tokens is None else str(question.max_tokens)
         if question.row is not None:
             self.row.value = question.row

@@ -130,7 +130,7 @@ class _Shown(Timed):
     def _show(self) -> None:
         self._panel.words = self._text()
         self._panel.bar.value = self._last["done"]
-        self._panel.far.value = render.sentence(self._panel.words)
+        self._panel.far.value = shown.note(self._panel.words)
 
 
 def _batched(batch: Batch, cancel: Cancel) -> Any:

@@ -35,6 +35,11 @@ def says(text: str, *, kind: Kind = "") -> str:
     return f'<div role="status" aria-live="polite" class="llmkit-status" style="{style}">{words}</div>'
 
 
+def note(text: str) -> str:
+    """A small line of our own words, such as figures."""
+    return f'<div style="line-height:1.4"><small>{render.escape(text)}</small></div>' if text else ""
+
+
 def heading(text: str, mark: str, *, live: bool = False) -> str:
     """The panel's name, and where its answers come from; ``live`` in a panel, not in its last state."""
     where = f' <span class="llmkit-origin">{render.escape(mark)}</span>' if mark else ""
