@@ -23,11 +23,11 @@ TICK = 1 / 12
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 # The last state stands in an output of its own after the panel's. While the panel lives it is hidden; where
-# there is none any more, the message that it is gone is.
+# there is none any more, the message that it is gone is. In JupyterLab only a widget's output has no mime type.
 _INSTEAD = (
     "<style>.jp-OutputArea-child:has(.llmkit-panel) + .jp-OutputArea-child .llmkit-last,"
     ".jp-OutputArea-child:not(:has(.llmkit-panel)):has(+ .jp-OutputArea-child .llmkit-last)"
-    f":has([data-mime-type='{_VIEW}']){{display:none}}</style>"
+    ":has(> .jp-OutputArea-output:not([data-mime-type])){display:none}</style>"
 )
 _MARKS = {
     "offline": "SIMULATED: every answer is made up and says nothing about real models",
