@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.labs import CHROMIUM, ROOT, RUN_ALL, browsing, open_notebook, picture, served
+from tools.labs import CHROMIUM, ROOT, RUN_ALL, browsing, open_notebook, picture, served
 
 NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from tests.labs import (
+from tools.labs import (
     CHROMIUM,
     IN_KERNEL,
     RUN_ALL,

@@ -23,7 +23,7 @@ TICK = 1 / 12
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
 # The last state stands in an output of its own after the panel's. While the panel lives it is hidden; where
-# there is none any more, the message that it is gone is. In JupyterLab only a widget's output has no mime type.
+# there is none any more, the message that it is gone is. Only a widget's output has no mime type there.
 _INSTEAD = (
     "<style>.jp-OutputArea-child:has(.llmkit-panel) + .jp-OutputArea-child .llmkit-last,"
     ".jp-OutputArea-child:not(:has(.llmkit-panel)):has(+ .jp-OutputArea-child .llmkit-last)"

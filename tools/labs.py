@@ -1,4 +1,4 @@
-"""JupyterLab in a real headless Chromium, for tests: served from a folder, opened, and asked what it shows."""
+"""JupyterLab in a real headless Chromium: served from a folder, opened, and asked what it shows."""
 
 from __future__ import annotations
 
@@ -33,6 +33,10 @@ READY = """async () => {
   const kernel = panel.sessionContext.session?.kernel; if (!kernel) throw new Error('no kernel');
   await kernel.info; while (kernel.status !== 'idle') await new Promise(r => setTimeout(r, 50));
 }"""
+_PLACES = (
+    *("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR"),
+    *("JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"),
+)
 RUN_ALL = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
 SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
 THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
@@ -51,6 +55,7 @@ IN_KERNEL = """async code => {
 
 
 def free_port() -> int:
+    """A port nobody listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -59,9 +64,7 @@ def free_port() -> int:
 @contextmanager
 def served(home: Path) -> Iterator[tuple[str, str]]:
     """`llmkit lab` in a folder, with a configuration of its own; gives (url, token)."""
-    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_SETTINGS_DIR")
-    places += ("JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
-    environment = os.environ | {name: str(home / name.lower()) for name in places}
+    environment = os.environ | {name: str(home / name.lower()) for name in _PLACES}
     settings = home / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     quiet = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
