@@ -31,6 +31,11 @@ CELLS = [
     'import llmkit as kit\n\nkit.connect("offline", pace=0.4, budget=1)',
     'panel = kit.widgets.playground(kit.models("sonnet", "haiku"))\npanel',
 ]
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000002000000020802000000fdd49a73"
+    + "0000001249444154789c63f8cfc000c40cff8100001cf003fd8b7fc90f"
+    + "0000000049454e44ae426082"
+)
 ANSWERS = "() => [...document.querySelectorAll('.llmkit-answer')].map(n => n.innerText)"
 SHAPE = """() => {
   const panel = document.querySelector('.llmkit-panel').closest('.widget-vbox').getBoundingClientRect();
@@ -50,6 +55,12 @@ def lab(home):
     write_notebook(home / "trial.ipynb", CELLS)
     with served(home) as where:
         yield where
+
+
+def upload(page, name, content):
+    with page.expect_file_chooser() as chooser:
+        button(page, "Pictures").click()
+    chooser.value.set_files({"name": name, "mimeType": "image/png", "buffer": content})
 
 
 def wait_for_status(page, words):
@@ -121,11 +132,20 @@ def test_a_playground_is_typed_into_run_streamed_stopped_and_seen_again(lab, hom
         field(page, "Code").wait_for(timeout=10_000)
         assert "kit.model('claude-sonnet-5-5')" in field(page, "Code").input_value()
 
+        upload(page, "notes.txt", b"hello")
+        wait_for_status(page, "the upload 'notes.txt' cannot be sent")
+        upload(page, "dot.png", PNG)
+        page.locator(".widget-html-content", has_text="dot.png (image, image/png").wait_for(timeout=10_000)
+        button(page, "Remove pictures").click()
+
         page.evaluate(THEME, "JupyterLab Dark")
         picture(page, "playground-dark")
         page.set_viewport_size({"width": 800, "height": 1500})
         picture(page, "playground-narrow")
         assert page.evaluate(SHAPE)["cut"] == 0
+        button(page, "Close").click()
+        page.locator(".llmkit-last").wait_for(timeout=10_000)
+        assert page.locator(".llmkit-panel").count() == 0
         page.evaluate(SAVE)
         page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 

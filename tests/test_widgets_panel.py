@@ -122,6 +122,24 @@ def test_a_closed_panel_does_nothing_more_and_its_widgets_are_gone():
     made.close()
 
 
+def test_the_close_button_closes_and_keeps_the_last_state():
+    made = Panel("Trial")
+    kept = []
+    made.keep = lambda: kept.append(made.said)
+    made.say("later")
+    next(w for w in everything(made) if getattr(w, "description", "") == "Close").click()
+    assert made.closed.is_set()
+    assert kept == ["later"]
+
+
+def test_a_last_state_keeps_a_notebook_light():
+    assert Page(shown.kept("**short**")).within("strong") == "short"
+    long = shown.kept("<b>" * 100_000)
+    assert len(long) < 100_000
+    assert "8,000 of 300,000" in text_of(long)
+    assert is_harmless(long)
+
+
 def test_a_text_streams_in_as_it_is_and_is_rendered_once_at_its_end(panel):
     pane = shown.Pane("Answer")
     put = pane.begin()

@@ -1,6 +1,6 @@
 """Two panes at some 100 tokens a second for some ten seconds in JupyterLab: updates, CPU time, frames.
 
-    python -m tools.bench_panes [--pace 0.8] [--words 900]
+    python -m tools.bench_panes [--pace 0.9] [--words 900]
 
 Prints for the page: updates a second and pane, frames later than 50 ms and the worst one; for the kernel: CPU
 seconds with the panel and for the same answers read without it (the simulator runs in the kernel too, so the
@@ -83,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pace", type=float, default=1.5)
+    parser.add_argument("--pace", type=float, default=0.9)
     parser.add_argument("--words", type=int, default=900)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

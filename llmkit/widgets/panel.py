@@ -15,7 +15,7 @@ from IPython.display import display
 from .. import render
 from ..errors import LLMKitError
 from ..session import current
-from . import shown
+from . import fields, shown
 from .shown import Kind, Pane
 
 TICK = 1 / 12
@@ -63,7 +63,10 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         self._threads: set[threading.Thread] = set()
         self._ticking: list[Callable[[], bool]] = []
         self._handles: list[Any] = []
-        head = shown.html(shown.heading(title, self.mark, live=True))
+        leave = fields.button("Close", hint="Stop what is under way and take the panel away")
+        # At once, on whatever thread: it must not wait behind other work.
+        leave.on_click(lambda _: self._guarded(self.close))
+        head = fields.row(shown.html(shown.heading(title, self.mark, live=True)), leave)
         super().__init__([head, self.status, self.body], layout={"width": "100%"})
 
     def last_state(self) -> str:
@@ -126,8 +129,10 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
 
     def keep(self) -> None:
         """Let the saved notebook show the state as it is now."""
-        for handle in list(self._handles):
-            handle.update(self._last(), raw=True)
+        if self._handles:
+            last = self._last()
+            for handle in self._handles:
+                handle.update(last, raw=True)
 
     def settle(self, timeout: float = 30.0) -> bool:
         """Wait until nothing is under way; False if something still is after so many seconds."""
@@ -145,6 +150,7 @@ class Panel(ipywidgets.VBox):  # type: ignore[misc]
         if not self.closed.is_set():
             self.closed.set()
             self.stop()
+            self.keep()
         for child in _all_children(self):
             child.close()
         super().close()

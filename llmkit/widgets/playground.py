@@ -134,9 +134,12 @@ class Playground(Panel):
         parts = [shown.heading(self.title, self.mark)]
         if self.runs:
             run = self.runs[self._shown]
-            parts += [render.sentence("Prompt", strong=True), render.plain(run.question.prompt)]
+            parts += [
+                render.sentence("Prompt", strong=True),
+                render.plain(run.question.prompt[: shown.MOST_KEPT]),
+            ]
             for answer in run.answers:
-                parts += [render.sentence(answer.label, strong=True), render.markdown(answer.text)]
+                parts += [render.sentence(answer.label, strong=True), shown.kept(answer.text)]
                 parts.append(render.sentence(answer.words(), small=True))
         return "".join(parts) + (render.sentence(self.said) if self.said else "")
 

@@ -14,6 +14,7 @@ Kind = Literal["", "error", "good"]
 
 # While it streams only the end of a long text is shown: each update sends all that is shown.
 MOST_WHILE_STREAMING = 20_000
+MOST_KEPT = 8_000
 _HEIGHT = "26em"
 _SIGNS: dict[Kind, str] = {"": "", "error": "Error: ", "good": ""}
 _COLOURS: dict[Kind, str] = {
@@ -38,6 +39,14 @@ def says(text: str, *, kind: Kind = "") -> str:
 def note(text: str) -> str:
     """A small line of our own words, such as figures."""
     return f'<div style="line-height:1.4"><small>{render.escape(text)}</small></div>' if text else ""
+
+
+def kept(text: str) -> str:
+    """A model's text for a last state: rendered, and cut where it would make a notebook heavy."""
+    if len(text) <= MOST_KEPT:
+        return render.markdown(text)
+    cut = render.sentence(f"Cut here: the first {MOST_KEPT:,} of {len(text):,} characters.", small=True)
+    return render.plain(text[:MOST_KEPT]) + cut
 
 
 def heading(text: str, mark: str, *, live: bool = False) -> str:
