@@ -292,6 +292,10 @@ def test_an_upload_that_is_no_picture_is_told_and_nothing_is_sent(make):
     asked(panel)
     assert panel.runs == []
     assert is_harmless(shown_by(panel))
+    panel.pictures.clear.click()
+    assert panel.settle()
+    assert panel.said == ""
+    assert len(asked(panel).responses) == 2
 
 
 def test_without_models_the_panel_says_so_and_lets_one_pick(make):

@@ -19,6 +19,7 @@ class Pictures:
     """
 
     def __init__(self, panel: Panel) -> None:
+        self._panel = panel
         self.upload = ipywidgets.FileUpload(
             accept="image/*", multiple=True, description="Pictures", layout={"width": "auto"}
         )
@@ -39,6 +40,7 @@ class Pictures:
 
     def _remove(self) -> None:
         self.upload.value = ()
+        self._panel.say("")
 
 
 def _picture(name: str, data: bytes) -> Picture:
