@@ -99,7 +99,7 @@ class Task:
         item = self._items[index]
         if not isinstance(self.prompt, str):
             return self.prompt(item)
-        return _FIELD.sub(lambda match: _filled(match, item), self.prompt)
+        return fill(self.prompt, item)
 
     def request(self, model: Model, index: int, *, repeat: int = 0) -> Request:
         """What ``model`` is asked about one item."""
@@ -183,7 +183,7 @@ class Task:
         named: dict[str, Sequence[str | None]] = {"target": [self.target], "id": [id]}
         named |= {"cluster": [self.cluster], "slices": self.slices, "images": [self.images]}
         if isinstance(self.prompt, str):
-            named["prompt"] = [match[1] for match in _FIELD.finditer(self.prompt) if match[1]]
+            named["prompt"] = columns_of(self.prompt)
             if not named["prompt"] and self.images is None:
                 raise TaskError(
                     "the prompt names no column in braces, so all items would be the same question"
@@ -286,6 +286,22 @@ def _lines(path: Path) -> list[dict[str, Any]]:
                     f"{path.parent.name}/{path.name}, line {number}, is no JSON: {error}"
                 ) from None
     return entries
+
+
+def fill(template: str, item: Mapping[str, Any]) -> str:
+    """The text a template makes of one item. Raises ``TaskError`` for a column the item lacks."""
+    missing = [name for name in columns_of(template) if name not in item]
+    if missing:
+        raise TaskError(
+            f"the prompt names the column(s) {missing}, and there are {sorted(item)}; write {{{{...}}}} for "
+            "literal braces"
+        )
+    return _FIELD.sub(lambda match: _filled(match, item), template)
+
+
+def columns_of(template: str) -> list[str]:
+    """The columns a template names in braces, each once."""
+    return list(dict.fromkeys(match[1] for match in _FIELD.finditer(template) if match[1]))
 
 
 def _filled(match: re.Match[str], item: Mapping[str, Any]) -> str:
