@@ -159,6 +159,7 @@ def dress(
         worst=partial(worst, target=target, session=session),
         budgets=lambda: session.budgets,
         seen=partial(seen, target=target, session=session),
+        distrust=session.calls.drop,
         timeout=timeout,
     )
     return _outermost(Recorded(metered, session.store, endpoint=source), target, session, most_turns)

@@ -25,7 +25,7 @@ from .limits import Bucket
 from .models import PriceRow, raw_facts
 from .places import open_store, project, store_path
 from .pricing import DEFAULT, PriceBook
-from .sockets import Limits
+from .sockets import Calls, Limits
 from .store import Store
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Session:
     def __init__(self, mode: Mode, store: Store, *, pace: float = 0.0, faults: Sequence[str] = ()) -> None:
         self.mode, self.store = mode, store
         self.book = DEFAULT
-        self.limits = Limits()
+        self.limits, self.calls = Limits(), Calls()
         try:
             self.ledger = Ledger(store)
         except BaseException:
@@ -175,14 +175,14 @@ class Session:
         return anthropic.Anthropic(
             api_key=key or "none",
             base_url=address,
-            http_client=guard.client("httpx2", limits=limits, proxy=self._proxy(address)),
+            http_client=guard.client("httpx2", limits=limits, proxy=self._proxy(address), calls=self.calls),
             max_retries=0,
             open_telemetry=False,
         )
 
     def _new_chat_client(self, endpoint: Endpoint) -> httpx.Client:
         key, address = self._key_and_address(endpoint)
-        client = guard.client("httpx", limits=self.limits, proxy=self._proxy(address))
+        client = guard.client("httpx", limits=self.limits, proxy=self._proxy(address), calls=self.calls)
         client.base_url = address + "/"
         if key:
             client.headers["authorization"] = f"Bearer {key}"

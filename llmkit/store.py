@@ -66,15 +66,15 @@ class Store:
         raises is rolled back alone and gets its exception.
         """
         self._refuse_fork()
+        if self.in_memory:
+            with self._explained(), self._lock:
+                self._refuse_closed()
+                return _alone(self._writer, work)
         future: Future[T] = Future()
         with self._lock:
-            if self._closed:
-                raise StoreError(f"the store {self.path!r} is closed; call kit.connect(...) again")
-            if self.in_memory:
-                _commit(self._writer, [(work, future)])
-            else:
-                self._start_writer()
-                self._queue.put((work, future))
+            self._refuse_closed()
+            self._start_writer()
+            self._queue.put((work, future))
         with self._explained():
             return future.result()
 
@@ -193,6 +193,10 @@ class Store:
             ended = None in group
             _commit(self._writer, [entry for entry in group if entry is not None])
 
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise StoreError(f"the store {self.path!r} is closed; call kit.connect(...) again")
+
     def _refuse_fork(self) -> None:
         if self._pid != os.getpid():
             raise StoreError("this process was forked from the one that opened the store; connect again here")
@@ -232,8 +236,24 @@ def _attempt(connection: sqlite3.Connection, work: Work[Any]) -> tuple[Any, Base
     return result, None
 
 
+def _alone(connection: sqlite3.Connection, work: Work[T]) -> T:
+    """One write in a transaction of its own."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
 def _commit(connection: sqlite3.Connection, group: list[tuple[Work[Any], Future[Any]]]) -> None:
     outcomes: list[tuple[Any, BaseException | None]]
+    if len(group) == 1:
+        _answer(group[0][1], *_caught(connection, group[0][0]))
+        return
     try:
         connection.execute("BEGIN IMMEDIATE")
         outcomes = [_attempt(connection, work) for work, _ in group]
@@ -243,10 +263,21 @@ def _commit(connection: sqlite3.Connection, group: list[tuple[Work[Any], Future[
             connection.execute("ROLLBACK")
         outcomes = [(None, error)] * len(group)
     for (_, future), (result, failure) in zip(group, outcomes, strict=True):
-        if failure is None:
-            future.set_result(result)
-        else:
-            future.set_exception(failure)
+        _answer(future, result, failure)
+
+
+def _caught(connection: sqlite3.Connection, work: Work[Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return _alone(connection, work), None
+    except BaseException as error:  # noqa: BLE001 - nothing was committed: its caller must hear it
+        return None, error
+
+
+def _answer(future: Future[Any], result: Any, failure: BaseException | None) -> None:
+    if failure is None:
+        future.set_result(result)
+    else:
+        future.set_exception(failure)
 
 
 def set_aside(path: str | Path) -> Path:
