@@ -1,4 +1,4 @@
-"""HTTP clients whose every call ends: one deadline, a byte cap, quiet lines only, no redirect, nothing packed.
+"""HTTP clients whose every call ends: a deadline, a byte cap, quiet lines only, no redirect, nothing packed.
 
 Whatever a server does (drips, stalls, never ends, redirects, packs a bomb, answers twice), a call ends by its
 deadline with the library's own error. ``httpx`` serves chat endpoints, ``httpx2`` the Anthropic SDK; both are
@@ -33,6 +33,7 @@ HEADER = "x-llmkit-deadline"
 
 _FAILURES = ("TimeoutException", "NetworkError", "ProtocolError", "ProxyError", "UnsupportedProtocol")
 _LONGEST = 86_400.0
+_TAIL = 0.02  # seconds
 _PIECE = 64  # what Python needs to keep even one byte: a million tiny chunks are no small answer
 
 
@@ -251,27 +252,33 @@ class _Body:
 
     def __init__(self, transport: _Transport, stream: Any, call: Call, where: Any) -> None:
         self._transport, self._stream, self._call, self._where = transport, stream, call, where
+        self._pieces: Iterator[bytes] | None = None
         self._whole = False
 
     def __iter__(self) -> Iterator[bytes]:
+        self._pieces = iter(self._stream)
         with self._transport.library.own_errors():
-            for piece in self._stream:
+            for piece in self._pieces:
                 self._call.take(_PIECE)
                 yield piece
             self._whole = True
 
     def close(self) -> None:
         """End the call; its connection may have another if this answer was read to its end."""
-        whole, self._whole = self._whole, False
-        if whole:
-            with suppress(*self._transport.library.failures):
+        pieces, self._pieces = self._pieces, None
+        with suppress(*self._transport.library.failures, ValueError):
+            if pieces is not None and (self._whole or self._at_end(pieces)):
                 self._stream.close()
                 self._transport.rest(self._where, self._call)
-                return
         self._call.close()
 
+    def _at_end(self, pieces: Iterator[bytes]) -> bool:
+        """Whether nothing is left but the mark of the end, which a reader of events has no need of."""
+        self._call.idle = _TAIL
+        return next(pieces, None) is None
+
     def __del__(self) -> None:
-        self.close()
+        self._call.close()
 
 
 def _place(url: Any) -> tuple[bytes, bytes, int | None]:
