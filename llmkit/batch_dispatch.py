@@ -78,7 +78,7 @@ class Dispatch:
                 f"the batch was sent to the endpoint {part.endpoint!r}; name it again with "
                 f"kit.endpoint({part.endpoint!r}, ...)"
             )
-        return MessageBatches(partial(self.session.batches_client, endpoint))
+        return MessageBatches(partial(self.session.clients.batches, endpoint))
 
     def question(self, part: Part, custom_id: str) -> Question:
         """What a custom_id asks."""

@@ -16,6 +16,7 @@ from .pricing import DEFAULT, PriceBook, reachable
 from .pricing import worst_case as worst_price
 from .records import Request
 
+_JSON = json.JSONEncoder(ensure_ascii=False)
 # The provider's own tools bring text into the prompt that nobody here has seen.
 _SERVER_TOOLS = ("web_search", "web_fetch", "code_execution", "tool_search", "advisor", "mcp")
 _PATCH = 28
@@ -49,7 +50,7 @@ def worst_case(
     tools, searches = _server_tools(request, facts)
     if media is None or tools is None:
         return None
-    text = json.dumps(_without_data(request.content()), ensure_ascii=False)
+    text = _JSON.encode(_without_data(request.content()))
     return worst_price(
         facts,
         on,

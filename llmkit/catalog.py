@@ -159,6 +159,7 @@ def dress(
         worst=partial(worst, target=target, session=session),
         budgets=lambda: session.budgets,
         seen=partial(seen, target=target, session=session),
+        distrust=session.clients.calls.drop,
         timeout=timeout,
     )
     return _outermost(Recorded(metered, session.store, endpoint=source), target, session, most_turns)
@@ -232,11 +233,13 @@ def _provider(target: Target, session: Session) -> Model:
     if target.endpoint.protocol == "messages":
         from .providers.messages import Messages
 
-        return Messages(target.id, partial(session.messages_client, target.endpoint), **shared)
+        clients, where = session.clients, target.endpoint
+        sdk, http = partial(clients.messages, where), partial(clients.messages_http, where)
+        return Messages(target.id, sdk, http=http, **shared)
     from .providers.chat import Chat
 
     features = target.endpoint.features
-    return Chat(target.id, partial(session.chat_client, target.endpoint), features=features, **shared)
+    return Chat(target.id, partial(session.clients.chat, target.endpoint), features=features, **shared)
 
 
 def _outermost(inner: Model, target: Target, session: Session, most_turns: int) -> Model:

@@ -1,4 +1,4 @@
-"""HTTP clients whose every call ends: one deadline, a byte cap, no reuse, no redirect, nothing packed.
+"""HTTP clients whose every call ends: a deadline, a byte cap, quiet lines only, no redirect, nothing packed.
 
 Whatever a server does (drips, stalls, never ends, redirects, packs a bomb, answers twice), a call ends by its
 deadline with the library's own error. ``httpx`` serves chat endpoints, ``httpx2`` the Anthropic SDK; both are
@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from .errors import UsageError
-from .sockets import Backend, Call, Calls, Limits, check_positive
+from .sockets import Backend, Call, Calls, Limits, Line, check_positive
 
 if TYPE_CHECKING:
     import ssl
@@ -33,6 +33,7 @@ HEADER = "x-llmkit-deadline"
 
 _FAILURES = ("TimeoutException", "NetworkError", "ProtocolError", "ProxyError", "UnsupportedProtocol")
 _LONGEST = 86_400.0
+_TAIL = 0.02  # seconds
 _PIECE = 64  # what Python needs to keep even one byte: a million tiny chunks are no small answer
 
 
@@ -140,7 +141,7 @@ class _Transport:
     def __init__(
         self, library: _Library, limits: Limits, seconds: float, proxy: str | None, calls: Calls
     ) -> None:
-        self._library, self._limits, self._seconds, self._calls = library, limits, seconds, calls
+        self.library, self._limits, self._seconds, self._calls = library, limits, seconds, calls
         self._proxy = _proxy(library, proxy) if proxy else None
 
     def __enter__(self) -> _Transport:
@@ -150,17 +151,18 @@ class _Transport:
         self.close()
 
     def close(self) -> None:
-        """Nothing to do: connections end with their answers."""
+        """Close the connections that rest."""
+        self._calls.drop()
 
     def handle_request(self, request: Any) -> Any:
-        """Send, and return the answer with its headers read; its body closes the connection."""
-        library, core = self._library, self._library.core
+        """Send, and return the answer with its headers read; its body gives back the connection."""
+        library, core = self.library, self.library.core
         call = Call(core, self._deadline(request), self._limits, self._calls)
         self._calls.add(call)
         try:
             with library.own_errors():
-                call.pool = self._pool(request.url, call)
-                answer = call.pool.handle_request(_sent(core, request))
+                line = self._line(request.url, call)
+                answer = line.pool.handle_request(_sent(core, request))
             headers = library.http.Headers(answer.headers)
             self._refuse(request, answer.status, headers)
         except BaseException:
@@ -171,7 +173,7 @@ class _Transport:
         return library.http.Response(
             answer.status,
             headers=answer.headers,
-            stream=library.body(library, answer.stream, call),
+            stream=library.body(self, answer.stream, call, _place(request.url)),
             extensions={k: answer.extensions[k] for k in ("http_version", "reason_phrase")},
         )
 
@@ -183,17 +185,34 @@ class _Transport:
             if math.isfinite(float(text)):
                 return min(float(text), time.monotonic() + _LONGEST)
         what = f"the header {HEADER} is {text!r}; give a time.monotonic() instant"
-        raise self._library.http.LocalProtocolError(what)
+        raise self.library.http.LocalProtocolError(what)
 
-    def _pool(self, url: Any, call: Call) -> Any:
-        core = self._library.core
+    def rest(self, where: Any, call: Call) -> None:
+        """Keep the connection of a call whose answer was read whole, if it is quiet; else close it."""
+        line = None if self._proxy else call.give_back()
+        if line is None:
+            call.close()
+        else:
+            self._calls.rest((id(self), where), line)
+
+    def _line(self, url: Any, call: Call) -> Line:
+        line = self._calls.take((id(self), _place(url)))
+        if line is None:
+            line = Line(call)
+            call.has(line)
+            line.pool = self._pool(url, line)
+        call.has(line)
+        return line
+
+    def _pool(self, url: Any, line: Line) -> Any:
+        core = self.library.core
         through = None if _is_loopback(url.host) else self._proxy
         tls = "https" in (url.scheme, through["proxy_url"].scheme.decode() if through else "")
         options: dict[str, Any] = {
             "max_connections": 1,
-            "max_keepalive_connections": 0,
+            "max_keepalive_connections": 1,
             "retries": 0,
-            "network_backend": Backend(call),
+            "network_backend": Backend(line),
             "ssl_context": self._verified if tls else None,
         }
         if through is None:
@@ -211,17 +230,17 @@ class _Transport:
             return httpx2.create_ssl_context()
         except OSError as error:
             what = f"the certificates to trust cannot be read ({error}); check SSL_CERT_FILE and SSL_CERT_DIR"
-            raise self._library.http.ConnectError(what) from error
+            raise self.library.http.ConnectError(what) from error
 
     def _refuse(self, request: Any, status: int, headers: Any) -> None:
         encoding = headers.get("content-encoding", "").strip().lower()
         if 300 <= status < 400:
-            where = _origin_apart(self._library, request.url, headers.get("location", ""))
+            where = _origin_apart(self.library, request.url, headers.get("location", ""))
             what = f"redirect {status} to {where} refused; give the final address as base URL"
-            error = self._library.refused(what)
+            error = self.library.refused(what)
             error.reason = "redirect"
         elif encoding not in ("", "identity"):
-            error = self._library.refused(f"content-encoding {encoding[:40]!r} refused; none was asked for")
+            error = self.library.refused(f"content-encoding {encoding[:40]!r} refused; none was asked for")
             error.reason = "encoding"
         else:
             return
@@ -231,21 +250,39 @@ class _Transport:
 class _Body:
     """The bytes of an answer; closing it, or losing it, ends the call."""
 
-    def __init__(self, library: _Library, stream: Any, call: Call) -> None:
-        self._library, self._stream, self._call = library, stream, call
+    def __init__(self, transport: _Transport, stream: Any, call: Call, where: Any) -> None:
+        self._transport, self._stream, self._call, self._where = transport, stream, call, where
+        self._pieces: Iterator[bytes] | None = None
+        self._whole = False
 
     def __iter__(self) -> Iterator[bytes]:
-        with self._library.own_errors():
-            for piece in self._stream:
+        self._pieces = iter(self._stream)
+        with self._transport.library.own_errors():
+            for piece in self._pieces:
                 self._call.take(_PIECE)
                 yield piece
+            self._whole = True
 
     def close(self) -> None:
-        """End the call."""
+        """End the call; its connection may have another if this answer was read to its end."""
+        pieces, self._pieces = self._pieces, None
+        with suppress(*self._transport.library.failures, ValueError):
+            if pieces is not None and (self._whole or self._at_end(pieces)):
+                self._stream.close()
+                self._transport.rest(self._where, self._call)
         self._call.close()
 
+    def _at_end(self, pieces: Iterator[bytes]) -> bool:
+        """Whether nothing is left but the mark of the end, which a reader of events has no need of."""
+        self._call.idle = _TAIL
+        return next(pieces, None) is None
+
     def __del__(self) -> None:
-        self.close()
+        self._call.close()
+
+
+def _place(url: Any) -> tuple[bytes, bytes, int | None]:
+    return url.raw_scheme, url.raw_host, url.port
 
 
 def _is_loopback(host: str) -> bool:

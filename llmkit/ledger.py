@@ -266,9 +266,10 @@ class Ledger:
         keep: Callable[[Any, Response], None] | None,
     ) -> bool:
         """Whether the answer was booked; False if its id was already seen with another question."""
-        if _seen_elsewhere(connection, row, response.response_id):
+        held = _held(connection, row, response.response_id)
+        if held.elsewhere:
             return False
-        total, held = usable(response), _held(connection, row)
+        total = usable(response)
         values = answered(response, total)
         if total is None and (held.worst or response.usage is None):
             self._move(connection, held, "unknown", held.worst, values)
@@ -370,19 +371,18 @@ class _Held:
     worst: int
     charged: int
     budgets: str
+    elsewhere: int  # whether the answer's id was received for another question
 
 
-def _held(connection: sqlite3.Connection, row: int) -> _Held:
-    sql = "SELECT id, state, worst, charged, budgets FROM attempt WHERE id = ?"
-    found = connection.execute(sql, (row,)).fetchone()
+_HELD = (
+    "SELECT id, state, worst, charged, budgets, ?2 IS NOT NULL AND EXISTS (SELECT 1 FROM attempt AS old "
+    "WHERE old.response_id = ?2 AND old.id <> ?1 AND old.endpoint = new.endpoint "
+    "AND old.request_key <> new.request_key) FROM attempt AS new WHERE id = ?1"
+)
+
+
+def _held(connection: sqlite3.Connection, row: int, response_id: str | None = None) -> _Held:
+    found = connection.execute(_HELD, (row, response_id)).fetchone()
     if found is None:
         raise UsageError(f"there is no attempt {row}; the frame's column ``id`` names those there are")
     return _Held(*found)
-
-
-def _seen_elsewhere(connection: sqlite3.Connection, row: int, response_id: str | None) -> bool:
-    sql = (
-        "SELECT count(*) FROM attempt AS old, attempt AS new WHERE new.id = ?1 AND old.id <> ?1 AND "
-        "old.endpoint = new.endpoint AND old.response_id = ?2 AND old.request_key <> new.request_key"
-    )
-    return response_id is not None and connection.execute(sql, (row, response_id)).fetchone()[0] > 0

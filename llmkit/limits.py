@@ -129,7 +129,8 @@ class Bucket:
     def hear(self, turn: Turn, status: int, headers: Mapping[str, str]) -> None:
         """Learn from an answer; every HTTP answer to the call is to be told, errors too."""
         headers = {name.lower(): value for name, value in headers.items()}
-        limits, wait = read_limits(headers), retry_after(headers) if status == 429 else None
+        told = any("ratelimit" in name for name in headers)
+        limits, wait = read_limits(headers) if told else {}, retry_after(headers) if status == 429 else None
         with self._lock:
             self._pace.hear(turn, self._clock(), status, limits, wait)
             self._admit()

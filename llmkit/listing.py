@@ -66,7 +66,7 @@ def _claude_rows(where: Endpoint, session: Session) -> list[tuple[Any, ...]]:
     from .providers.messages import list_models
 
     day, rows, seen = session.today(), [], set()
-    for row in list_models(session.messages_client(where)):
+    for row in list_models(session.clients.messages(where)):
         facts = _facts(row["id"])
         seen.add(facts.id if facts else row["id"])
         status = facts.status(day) if facts else ""
@@ -86,7 +86,7 @@ def _claude_rows(where: Endpoint, session: Session) -> list[tuple[Any, ...]]:
 def _chat_rows(where: Endpoint, session: Session) -> list[tuple[Any, ...]]:
     from .providers.chat import list_models
 
-    rows = list_models(session.chat_client(where))
+    rows = list_models(session.clients.chat(where))
     return [(row.get("id"), None, None, row.get("context_length"), None, "") for row in rows]
 
 

@@ -24,6 +24,7 @@ class Metered(Wrapper):
     Args:
         budgets: ids of the ceilings in force for every call, asked anew for each.
         seen: USD that a request costs, answered with the text given, for an answer that broke off.
+        distrust: called when an answer may belong to another question, as on a connection that is confused.
         timeout: seconds a call may take in all, waits and further attempts included, where it brings no
             deadline of its own.
     """
@@ -38,13 +39,14 @@ class Metered(Wrapper):
         worst: Callable[[Request], Decimal | None],
         budgets: Callable[[], tuple[str, ...]] = tuple,
         seen: Callable[[Request, str], Decimal | None] = lambda request, text: None,
+        distrust: Callable[[], None] = lambda: None,
         timeout: float = 600.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(model)
         self.timeout, self._clock = timeout, clock
         self.ledger, self.endpoint, self.budgets = ledger, endpoint, budgets
-        self._price, self._worst, self._seen = price, worst, seen
+        self._price, self._worst, self._seen, self._distrust = price, worst, seen, distrust
 
     def run(self, request: Request) -> Generator[str, None, Response]:
         """Ask the model inside under a hold on its worst case. Raises ``BudgetExceeded`` before sending."""
@@ -82,6 +84,7 @@ class Metered(Wrapper):
         try:
             self.ledger.settle(row, response, call.keep)
         except CallError:
+            self._distrust()
             raise
         except BaseException as error:
             with suppress(StoreError):  # a hold that nobody closes would last as long as this process
@@ -94,7 +97,7 @@ class Metered(Wrapper):
         budgets = tuple(dict.fromkeys((*self.budgets(), *call.budgets)))
         worst = self._worst(request)
         held = None if worst is None else nano(worst)
-        key = request.key(self.endpoint, self.name)
+        key = call.asked[1] if call.asked else request.key(self.endpoint, self.name)
         return Entry(uuid.uuid4().hex, key, self.endpoint, self.name, call.label, budgets, held)
 
 

@@ -146,10 +146,15 @@ def find(name: str) -> ModelFacts:
     Raises:
         UnknownModel: there is none; the nearest names are in the message.
     """
-    facts = _by_name().get(name)
+    facts = known(name)
     if facts is None:
         raise UnknownModel(_unknown(name))
     return facts
+
+
+def known(name: str) -> ModelFacts | None:
+    """The model with exactly this id or alias, or None."""
+    return _by_name().get(name)
 
 
 def resolve(name: str, on: date) -> ModelFacts:

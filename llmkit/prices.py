@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UnknownModel, UsageError
-from .models import PriceRow, find, read_day, read_rate, read_tokens
+from .models import PriceRow, find, known, read_day, read_rate, read_tokens
 from .pricing import PriceBook
 
 FILE_NAMES = ("llmkit-prices.toml", "llmkit-prices.json")
@@ -89,11 +89,10 @@ def with_row(book: PriceBook, name: str, row: PriceRow) -> PriceBook:
 def canonical(model: str) -> str:
     """The name rows of a model are kept under: ids for aliases, and Anthropic's own without its name."""
     before, slash, rest = model.rpartition("/")
-    try:
-        known = find(rest).id
-    except UnknownModel:
+    facts = known(rest)
+    if facts is None or "/" in before:
         return model
-    return model if "/" in before else known if before in ("", "anthropic") else f"{before}{slash}{known}"
+    return facts.id if before in ("", "anthropic") else f"{before}{slash}{facts.id}"
 
 
 def summary(book: PriceBook) -> str:

@@ -10,8 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from .errors import UnknownModel
-from .models import ModelFacts, PriceRow, find, highest
+from .models import ModelFacts, PriceRow, highest, known
 from .records import Cost, LineItem, Usage
 
 # Money is never rounded, whatever decimal context the caller works in: inexact arithmetic raises.
@@ -50,11 +49,7 @@ class PriceBook:
 
     def candidates(self, model: str, on: date, speed: str) -> tuple[PriceRow, ...]:
         """All rows of that day and speed, whatever the size of the prompt."""
-        facts = catalog_facts(model)
-        own = _of_day(self.rows.get(facts.id if facts else model, ()), on, speed)
-        lowest = min((row.prompt_tokens_over for row in own), default=None)
-        shipped = _of_day(facts.prices if facts else (), on, speed)
-        return own + tuple(row for row in shipped if lowest is None or row.prompt_tokens_over < lowest)
+        return _candidates(self, model, on, speed)
 
     def row(self, names: Sequence[str], on: date, *, prompt_tokens: int = 0) -> PriceRow | None:
         """The row at standard speed that prices such a prompt, of the first name that has any, or None."""
@@ -64,6 +59,15 @@ class PriceBook:
     def first(self, names: Sequence[str], on: date, speed: str) -> tuple[PriceRow, ...]:
         """The candidates of the first name that has any."""
         return next((rows for name in names if (rows := self.candidates(name, on, speed))), ())
+
+
+@lru_cache(maxsize=4096)
+def _candidates(book: PriceBook, model: str, on: date, speed: str) -> tuple[PriceRow, ...]:
+    facts = catalog_facts(model)
+    own = _of_day(book.rows.get(facts.id if facts else model, ()), on, speed)
+    lowest = min((row.prompt_tokens_over for row in own), default=None)
+    shipped = _of_day(facts.prices if facts else (), on, speed)
+    return own + tuple(row for row in shipped if lowest is None or row.prompt_tokens_over < lowest)
 
 
 DEFAULT = PriceBook()
@@ -165,9 +169,9 @@ def worst_case(
     prompt = request_bytes + extra_tokens + _overhead(messages, tools)
     prompt += 0 if facts else _TOKENS_OF_A_VENDOR
     bounds = [
-        _EXACT.fma(prompt, _dearest(row, cached), _EXACT.multiply(max_tokens, row.output))
-        for row in reachable(book, names, on, speed)
-        if prompt > row.prompt_tokens_over or row.prompt_tokens_over == 0
+        _EXACT.fma(prompt, dearest, _EXACT.multiply(max_tokens, output))
+        for over, dearest, output in _bands(book, tuple(names), on, speed, cached)
+        if prompt > over or over == 0
     ]
     if not bounds or (facts is None and web_searches):
         return None
@@ -183,12 +187,18 @@ def reachable(book: PriceBook, names: Sequence[str], on: date, speed: str) -> tu
     return tuple(row for day in days for s in (speed, "standard") for row in book.first(names, day, s))
 
 
+@lru_cache(maxsize=4096)
+def _bands(
+    book: PriceBook, names: tuple[str, ...], on: date, speed: str, cached: bool
+) -> tuple[tuple[int, Decimal, Decimal], ...]:
+    """(prompts of more tokens than this, dearest rate of the prompt, of the output), each once."""
+    rows = reachable(book, names, on, speed)
+    return tuple(dict.fromkeys((row.prompt_tokens_over, _dearest(row, cached), row.output) for row in rows))
+
+
 def catalog_facts(model: str) -> ModelFacts | None:
     """What the catalog knows of an id or alias, or None."""
-    try:
-        return find(model)
-    except UnknownModel:
-        return None
+    return known(model)
 
 
 _LOOP_NOTE = (

@@ -50,7 +50,7 @@ def reconcile(
     ours = booked.read(session.ledger, first, last, source=session.source(where), endpoint=endpoint, now=now)
     if not ours.attempts:
         raise UsageError(_nothing(session, where, first, last))
-    with session.admin_client(where) as client:
+    with session.clients.admin(where) as client:
         theirs = reports.read(client, key, first, last, workspace=workspace)
     lines = explained(compare(theirs, ours), ours.unknown)
     return Reconciliation(first, last, endpoint, lines, settled(lines, ours.unknown), theirs.simulated)

@@ -8,7 +8,7 @@ import threading
 import time
 import zlib
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -49,7 +49,8 @@ class Recorded(Wrapper):
 
         Where another thread is about to record the same answer, this one waits for it: it is paid once.
         """
-        key = request.key(self.endpoint, self.name)
+        content = request.content_text()
+        key = request.key(self.endpoint, self.name, content=content)
         recorded = self._any(request, key)
         if recorded is None and not request.stream and not (request.call and request.call.recorded):
             # A stream may be left unread for ever, so nobody waits for one.
@@ -58,10 +59,11 @@ class Recorded(Wrapper):
                     break
             else:
                 try:
-                    return (yield from self._replayed_or_asked(request, key, self._any(request, key)))
+                    recorded = self._any(request, key)
+                    return (yield from self._replayed_or_asked(request, content, key, recorded))
                 finally:
                     self.store.turns.leave(key)
-        return (yield from self._replayed_or_asked(request, key, recorded))
+        return (yield from self._replayed_or_asked(request, content, key, recorded))
 
     def _any(self, request: Request, key: str) -> Response | None:
         recorded = self.find(key)
@@ -70,7 +72,7 @@ class Recorded(Wrapper):
         return recorded
 
     def _replayed_or_asked(
-        self, request: Request, key: str, recorded: Response | None
+        self, request: Request, content: str, key: str, recorded: Response | None
     ) -> Generator[str, None, Response]:
         if recorded is not None:
             if recorded.text:
@@ -81,9 +83,9 @@ class Recorded(Wrapper):
             raise NotRecorded(_missing(self.name, request))
 
         def keep(connection: Any, response: Response) -> None:
-            write(connection, self.endpoint, self.name, request, response)
+            _insert(connection, key, self.endpoint, self.name, pack(response, content))
 
-        call.keep = keep
+        call.keep, call.asked = keep, (content, key)
         response = yield from self.model.run(request.with_call(call))
         if not call.kept:
             self.store.write(lambda connection: keep(connection, response))
@@ -122,9 +124,9 @@ class Recorded(Wrapper):
 
 def write(connection: Any, endpoint: str, model: str, request: Request, response: Response) -> None:
     """Record an answer, in the transaction of ``connection``; one recorded before stays."""
-    key = request.key(endpoint, model)
-    values = (key, endpoint, model, datetime.now(UTC).isoformat(), pack(response, request))
-    connection.execute("INSERT OR IGNORE INTO recording VALUES(?, ?, ?, ?, ?)", values)
+    content = request.content_text()
+    key = request.key(endpoint, model, content=content)
+    _insert(connection, key, endpoint, model, pack(response, content))
 
 
 def recorded(store: Store, keys: Iterable[str]) -> set[str]:
@@ -194,12 +196,19 @@ def _missing(name: str, request: Request) -> str:
     )
 
 
-def pack(response: Response, request: Request) -> bytes:
-    """A response, and the request it answers, as compressed JSON; amounts as decimal strings."""
-    # What a layer further out reads from an answer is read again when it is replayed.
-    body = asdict(replace(response, usage=None, cost=Cost(None), parsed=None, invalid="", steps=()))
-    for name in ("parsed", "invalid", "steps"):
-        del body[name]
+# What a layer further out reads from an answer is read again when it is replayed.
+_PACKED = [f.name for f in fields(Response) if f.name not in ("parsed", "invalid", "steps")]
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _insert(connection: Any, key: str, endpoint: str, model: str, data: bytes) -> None:
+    values = (key, endpoint, model, datetime.now(UTC).isoformat(), data)
+    connection.execute("INSERT OR IGNORE INTO recording VALUES(?, ?, ?, ?, ?)", values)
+
+
+def pack(response: Response, content: str) -> bytes:
+    """A response, and the ``content_text()`` it answers, as compressed JSON; amounts as decimal strings."""
+    body = {name: getattr(response, name) for name in _PACKED}
     body["reported_cost"] = None if response.reported_cost is None else str(response.reported_cost)
     body["cost"] = {
         "total": None if response.cost.total is None else str(response.cost.total),
@@ -207,8 +216,7 @@ def pack(response: Response, request: Request) -> bytes:
         "note": response.cost.note,
     }
     body["usage"] = None if response.usage is None else _usage_out(response.usage)
-    body["request"] = request.content()
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    text = f'{_json(body)[:-1]},"request":{content}}}'
     return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
 
 

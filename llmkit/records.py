@@ -81,6 +81,7 @@ class Call:
         heard: told the status and headers of every HTTP answer; set by the limits, used by providers.
         keep: writes the recording; runs in the transaction that settles the attempt.
         kept: True once ``keep`` has run.
+        asked: the request's ``content_text()`` and its key, once known; set by the recordings.
         recorded: answer from the recordings or raise ``NotRecorded``; nothing is sent.
     """
 
@@ -93,6 +94,7 @@ class Call:
     heard: Callable[[int, Mapping[str, str]], None] | None = None
     keep: Callable[[Any, Response], None] | None = None
     kept: bool = False
+    asked: tuple[str, str] | None = field(default=None, repr=False)
     recorded: bool = False
 
 
@@ -168,14 +170,22 @@ class Request:
                 values[name] = _plain(value)
         return values
 
-    def key(self, endpoint: str, model: str) -> str:
-        """The recording key: 64 hex digits over endpoint, model and ``content()``."""
-        text = self.key_text(endpoint, model)
+    def content_text(self) -> str:
+        """``content()`` as JSON, in the form that keys are made of."""
+        return _json(self.content())
+
+    def key(self, endpoint: str, model: str, *, content: str | None = None) -> str:
+        """The recording key: 64 hex digits over endpoint, model and ``content()``.
+
+        ``content`` is ``content_text()``, where it is known already.
+        """
+        text = self.key_text(endpoint, model, content=content)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
-    def key_text(self, endpoint: str, model: str) -> str:
+    def key_text(self, endpoint: str, model: str, *, content: str | None = None) -> str:
         """What the recording key is made of, as JSON."""
-        return json.dumps([endpoint, model, self.content()], ensure_ascii=False, separators=(",", ":"))
+        content = self.content_text() if content is None else content
+        return f"[{_json(endpoint)},{_json(model)},{content}]"
 
     def with_call(self, call: Call) -> Request:
         """The same request, travelling with ``call``."""
@@ -189,6 +199,9 @@ _SOMETIMES = (
 _NO_SETTING = frozenset({"messages", "given", "stream", "call"})
 SETTINGS = frozenset(f.name for f in fields(Request)) - _NO_SETTING
 """The names of what a user may set."""
+
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _plain(value: Any) -> Any:

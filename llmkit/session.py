@@ -9,40 +9,29 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import guard, prices
+from . import prices
 from .amounts import dollars
 from .ceilings import Realm
-from .endpoints import Endpoint, address, all_endpoints, built_in
+from .clients import Clients, addressed
+from .endpoints import Endpoint, all_endpoints, built_in
 from .errors import NotConnected, UsageError
 from .ledger import Ledger
 from .limits import Bucket
 from .models import PriceRow, raw_facts
 from .places import open_store, project, store_path
 from .pricing import DEFAULT, PriceBook
-from .sockets import Limits
 from .store import Store
 
 if TYPE_CHECKING:
-    import anthropic
-    import httpx
-
     from .simulator import Simulator
 
 Mode = Literal["offline", "live", "replay"]
 MODES = ("offline", "live", "replay")
-
-# The simulator speaks each vendor's dialect at a path of its own.
-_SIMULATED_PATHS = {"openrouter": "/api/v1", "ollama": "/ollama/v1"}
-_CHAT_PATH = {"messages": "", "chat": "/openai/v1"}
-
-# 100,000 answers of 20 KB each.
-_MOST_OF_A_BATCH = 2_000_000_000
 
 _WORDS = {
     "offline": "every answer is SIMULATED, costs nothing and says nothing about real models",
@@ -55,13 +44,13 @@ class Session:
     """One connection; made by ``connect``.
 
     Attributes:
-        limits: what a call may use besides its time; holds for endpoints not yet asked.
+        clients: those of its endpoints.
     """
 
     def __init__(self, mode: Mode, store: Store, *, pace: float = 0.0, faults: Sequence[str] = ()) -> None:
         self.mode, self.store = mode, store
         self.book = DEFAULT
-        self.limits = Limits()
+        self.clients = Clients(self._simulated_at)
         try:
             self.ledger = Ledger(store)
         except BaseException:
@@ -71,13 +60,15 @@ class Session:
         self._name = f"session:{os.getpid()}:{datetime.now(UTC).isoformat()}"
         self.simulator: Simulator | None = None
         self._lock = threading.Lock()
-        self._clients: dict[str, Any] = {}
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._scratch: Path | None = None
         if mode == "offline":
             from .simulator import Simulator
 
             self.simulator = Simulator(today=self.today(), pace=pace, faults=faults).start()
+
+    def _simulated_at(self) -> str | None:
+        return self.simulator.url if self.simulator is not None else None
 
     @property
     def realm(self) -> Realm:
@@ -107,24 +98,6 @@ class Session:
         with self._lock:
             self.book = prices.with_row(self.book, name, row)
 
-    def messages_client(self, endpoint: Endpoint) -> anthropic.Anthropic:
-        """An endpoint's one client of the official SDK, made at the first call (its import takes seconds)."""
-        with self._lock:
-            if endpoint.name not in self._clients:
-                self._clients[endpoint.name] = self._new_messages_client(endpoint, self.limits)
-            client: anthropic.Anthropic = self._clients[endpoint.name]
-            return client
-
-    def batches_client(self, endpoint: Endpoint) -> anthropic.Anthropic:
-        """The same for batches, whose results are larger than any answer."""
-        with self._lock:
-            name = f"{endpoint.name}: batches"
-            if name not in self._clients:
-                limits = replace(self.limits, most_bytes=max(_MOST_OF_A_BATCH, self.limits.most_bytes))
-                self._clients[name] = self._new_messages_client(endpoint, limits)
-            client: anthropic.Anthropic = self._clients[name]
-            return client
-
     def folder(self, name: str) -> Path:
         """A folder beside the store; where that is in memory, one that goes with the session."""
         if not self.store.in_memory:
@@ -143,61 +116,14 @@ class Session:
         """Raise ``NotConnected`` where an endpoint's key is missing or another vendor's."""
         addressed(endpoint).need_key()
 
-    def chat_client(self, endpoint: Endpoint) -> httpx.Client:
-        """An endpoint's one client for chat completions."""
-        with self._lock:
-            if endpoint.name not in self._clients:
-                self._clients[endpoint.name] = self._new_chat_client(endpoint)
-            client: httpx.Client = self._clients[endpoint.name]
-            return client
-
-    def admin_client(self, endpoint: Endpoint) -> httpx.Client:
-        """A new client for an endpoint's reports; it has no key in it, and the caller closes it."""
-        address = self.simulator.url if self.simulator is not None else addressed(endpoint).base_url
-        client = guard.client("httpx", deadline=120.0, proxy=self._proxy(address))
-        client.base_url = address
-        return client
-
     def close(self) -> None:
         """Stop the simulator, close client and store. Answers under way are still booked or left unknown."""
         if self.simulator is not None:
             self.simulator.stop()
-        for client in self._clients.values():
-            client.close()
+        self.clients.close()
         self.store.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
-
-    def _new_messages_client(self, endpoint: Endpoint, limits: Limits) -> anthropic.Anthropic:
-        import anthropic
-
-        key, address = self._key_and_address(endpoint)
-        return anthropic.Anthropic(
-            api_key=key or "none",
-            base_url=address,
-            http_client=guard.client("httpx2", limits=limits, proxy=self._proxy(address)),
-            max_retries=0,
-            open_telemetry=False,
-        )
-
-    def _new_chat_client(self, endpoint: Endpoint) -> httpx.Client:
-        key, address = self._key_and_address(endpoint)
-        client = guard.client("httpx", limits=self.limits, proxy=self._proxy(address))
-        client.base_url = address + "/"
-        if key:
-            client.headers["authorization"] = f"Bearer {key}"
-        return client
-
-    def _key_and_address(self, endpoint: Endpoint) -> tuple[str, str]:
-        """Neither a key nor a proxy of the user's has any business with the simulator."""
-        if self.simulator is not None:
-            path = _SIMULATED_PATHS.get(endpoint.name, _CHAT_PATH[endpoint.protocol])
-            return "simulated", self.simulator.url + path
-        endpoint = addressed(endpoint)
-        return endpoint.need_key(), endpoint.base_url
-
-    def _proxy(self, address: str) -> str | None:
-        return None if self.simulator is not None else guard.environment_proxy(address)
 
 
 _current: Session | None = None
@@ -358,17 +284,6 @@ def _counted_with(model: str) -> str:
     """The provider counts all Opus 4 models together, and all Sonnet 4 ones; the others each by itself."""
     found = re.match(r"claude-(opus|sonnet)-4\b", model)
     return found[0] if found else model
-
-
-def addressed(endpoint: Endpoint, environment: Mapping[str, str] = os.environ) -> Endpoint:
-    """The endpoint; Anthropic's own at ANTHROPIC_BASE_URL where that is set."""
-    base = environment.get("ANTHROPIC_BASE_URL", "").strip()
-    if not base or endpoint != built_in("anthropic"):
-        return endpoint
-    try:
-        return replace(endpoint, base_url=address(base))
-    except UsageError as error:
-        raise NotConnected(f"ANTHROPIC_BASE_URL cannot be used: {error}") from None
 
 
 def _check_live() -> None:

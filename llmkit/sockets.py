@@ -24,6 +24,7 @@ Kind = Literal["Connect", "Read", "Write"]
 
 _SLICE = 16_384  # the libraries restart their timeout at each partial send, so they get little at a time
 _LINGER = 5.0
+_REST = 2.0  # seconds a connection waits for a next call: servers keep theirs longer
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,97 @@ class Limits:
             check_positive(field.name, getattr(self, field.name))
 
 
+class Line:
+    """A connection, with the pool that speaks over it; it has one call at a time.
+
+    Attributes:
+        call: the one that has it now.
+        top: what bytes are read from: the connection, or TLS over it.
+        until: when it is closed, if no call took it before.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.pool: Any = None
+        self.top: Any = None
+        self.until = math.inf
+        self.handle: socket.socket | None = None
+        self._connection: Any = None
+
+    def connected(self, connection: Any) -> None:
+        """Keep it, and a duplicate that survives the step to TLS and is closed by nobody but this line."""
+        self._drop()
+        self.top = self._connection = connection
+        self.handle = connection.get_extra_info("socket").dup()
+
+    def quiet(self) -> bool:
+        """Whether all that was sent over it has been read, and it is still open."""
+        if self.handle is None or self.pool is None or len(self.pool.connections) != 1:
+            return False
+        held = self.pool.connections[0]
+        # A second answer in one packet waits in the parser, where no look at the socket finds it.
+        parser = getattr(getattr(held, "_connection", None), "_h11_state", None)
+        if parser is None or parser.trailing_data != (b"", False):
+            return False
+        tls = self.top.get_extra_info("ssl_object")
+        return held.is_idle() and not held.has_expired() and not (tls is not None and tls.pending())
+
+    def close(self) -> None:
+        """Close it; again is harmless."""
+        pool, self.pool = self.pool, None
+        if pool is not None:
+            pool.close()
+        self._drop()
+
+    def _drop(self) -> None:
+        handle, self.handle = self.handle, None
+        connection, self._connection = self._connection, None
+        for held in (handle, connection):
+            if held is not None:
+                held.close()
+
+
 class Calls:
-    """The calls in flight: one daemon thread shuts each at its deadline, even if nobody reads it."""
+    """The calls in flight, and the connections that rest between two.
+
+    One daemon thread shuts each call at its deadline, even if nobody reads it, and each connection that no
+    call took in time.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._open: set[Call] = set()
+        self._resting: dict[Any, list[Line]] = {}
         self._thread: threading.Thread | None = None
         self._wakes = math.inf
+
+    def rest(self, where: Any, line: Line) -> None:
+        """Keep a quiet line for the next call to the same place, for a moment."""
+        line.until = time.monotonic() + _REST
+        with self._changed:
+            self._resting.setdefault(where, []).append(line)
+            self._watch(line.until)
+
+    def take(self, where: Any) -> Line | None:
+        """A line to that place that is still quiet, or None."""
+        while True:
+            with self._changed:
+                lines = self._resting.get(where)
+                line = lines.pop() if lines else None
+            if line is None:
+                return None
+            with suppress(OSError, ValueError):
+                if line.until > time.monotonic() and line.quiet():
+                    return line
+            line.close()
+
+    def drop(self, where: Any = None) -> None:
+        """Close the lines that rest, all of them or those to one place."""
+        with self._changed:
+            places = list(self._resting) if where is None else [where]
+            lines = [line for place in places for line in self._resting.pop(place, ())]
+        for line in lines:
+            line.close()
 
     def end(self) -> int:
         """End every call in flight now, in whichever thread it waits; its error there is a ``ReadError``.
@@ -73,16 +157,19 @@ class Calls:
         """Watch a call from now on."""
         with self._changed:
             self._open.add(call)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._reap, daemon=True, name="llmkit-reaper")
-                self._thread.start()
-            elif call.deadline < self._wakes:
-                self._changed.notify()
+            self._watch(call.deadline)
 
     def remove(self, call: Call) -> None:
         """Leave a call alone, since it is over."""
         with self._changed:
             self._open.discard(call)
+
+    def _watch(self, until: float) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._reap, daemon=True, name="llmkit-reaper")
+            self._thread.start()
+        elif until < self._wakes:
+            self._changed.notify()
 
     def _reap(self) -> None:
         with self._changed:
@@ -91,11 +178,24 @@ class Calls:
                 for call in [call for call in list(self._open) if call.deadline <= now]:
                     self._open.discard(call)
                     call.end(call.too_late)
-                deadlines = [call.deadline for call in list(self._open)]
-                self._wakes = min(deadlines, default=now + _LINGER)
-                if not self._changed.wait(self._wakes - now) and not self._open:
+                for line in self._stale(now):
+                    line.close()
+                times = [call.deadline for call in list(self._open)]
+                times += [line.until for lines in self._resting.values() for line in lines]
+                self._wakes = min(times, default=now + _LINGER)
+                if not self._changed.wait(self._wakes - now) and not self._open and not self._resting:
                     self._thread = None
                     return
+
+    def _stale(self, now: float) -> list[Line]:
+        stale = [line for lines in self._resting.values() for line in lines if line.until <= now]
+        for where, lines in list(self._resting.items()):
+            fresh = [line for line in lines if line.until > now]
+            if fresh:
+                self._resting[where] = fresh
+            else:
+                del self._resting[where]
+        return stale
 
 
 class Call:
@@ -104,7 +204,7 @@ class Call:
     def __init__(self, core: Any, deadline: float, limits: Limits, calls: Calls) -> None:
         self.deadline, self.limits, self.room, self.idle = deadline, limits, limits.most_bytes, math.inf
         self.core = core
-        self.pool: Any = None
+        self.line: Line | None = None
         self.arrivals: SimpleQueue[Any] = SimpleQueue()
         self.ended: str | None = None
         self.closed = False
@@ -112,8 +212,6 @@ class Call:
         self._calls = calls
         # Reentrant, as is the condition above: an answer that is lost is closed wherever Python collects it.
         self._lock = threading.RLock()
-        self._handle: socket.socket | None = None
-        self._connection: Any = None
 
     def left(self, kind: Kind) -> float:
         """Seconds until the deadline. Raises that kind of timeout after it, of error if it was ended."""
@@ -136,21 +234,36 @@ class Call:
         error.reason = "size"
         return error
 
-    def connected(self, connection: Any) -> None:
-        """Keep it, and a duplicate that survives the step to TLS and is closed by nobody but this call."""
-        self._connection = connection
+    def has(self, line: Line) -> None:
+        """Go over this line from now on."""
         with self._lock:
-            if self.ended is None:
-                self._handle = connection.get_extra_info("socket").dup()
+            self.line, line.call = line, self
+
+    def connected(self, connection: Any) -> None:
+        """Keep what was connected, to be shut when the call ends."""
+        with self._lock:
+            if self.line is not None and self.ended is None:
+                self.line.connected(connection)
 
     def end(self, why: str) -> None:
         """Wake whoever waits for this call; reads and writes fail from now on."""
         with self._lock:
-            self.ended, handle = self.ended or why, self._handle
+            self.ended = self.ended or why
+            handle = self.line.handle if self.line is not None else None
             if handle is not None:
                 with suppress(OSError):
                     handle.shutdown(socket.SHUT_RDWR)
         self.arrivals.put(None)
+
+    def give_back(self) -> Line | None:
+        """End a call whose answer was read whole; its line if it may have another, else None."""
+        self._calls.remove(self)
+        with self._lock:
+            line = self.line
+            if self.closed or self.ended is not None or line is None or not line.quiet():
+                return None
+            self.closed, self.ended, self.line = True, "the call is closed", None
+        return line
 
     def close(self) -> None:
         """End it and give back its connection; again is harmless."""
@@ -159,12 +272,9 @@ class Call:
         self.end("the call is closed")
         self.drop_arrivals()
         with self._lock:
-            handle, self._handle = self._handle, None
-        if handle is not None:
-            handle.close()
-        for held in (self.pool, self._connection):
-            if held is not None:
-                held.close()
+            line, self.line = self.line, None
+        if line is not None:
+            line.close()
 
     def drop_arrivals(self) -> None:
         """Close a connection that nobody took in time."""
@@ -178,14 +288,14 @@ class Call:
 class Backend:
     """How a pool reaches its host: looked up and connected on a thread that may be left behind."""
 
-    def __init__(self, call: Call) -> None:
-        self._core, self._call, self._inner = call.core, call, call.core.SyncBackend()
+    def __init__(self, line: Line) -> None:
+        self._core, self._line, self._inner = line.call.core, line, line.call.core.SyncBackend()
 
     def connect_tcp(self, host: str, port: int, **ignored: Any) -> Stream:
         """Look up and connect, within ``limits.connect`` and the deadline."""
-        call = self._call
+        call = self._line.call
         seconds = min(call.limits.connect, call.left("Connect"))
-        aim = (host, port, time.monotonic() + seconds)
+        aim = (call, host, port, time.monotonic() + seconds)
         threading.Thread(target=self._dial, args=aim, daemon=True, name="llmkit-dial").start()
         try:
             found = call.arrivals.get(timeout=seconds)
@@ -197,15 +307,15 @@ class Backend:
         if found is None:
             call.left("Connect")
         call.connected(found)
-        return Stream(call, found)
+        return Stream(self._line, found)
 
-    def _dial(self, host: str, port: int, until: float) -> None:
+    def _dial(self, call: Call, host: str, port: int, until: float) -> None:
         try:
-            self._call.arrivals.put(self._reach(host, port, until))
+            call.arrivals.put(self._reach(host, port, until))
         except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
-            self._call.arrivals.put(error)
-        if self._call.closed:
-            self._call.drop_arrivals()
+            call.arrivals.put(error)
+        if call.closed:
+            call.drop_arrivals()
 
     def _reach(self, host: str, port: int, until: float) -> Any:
         failed = self._core.ConnectError
@@ -224,14 +334,14 @@ class Backend:
 
 
 class Stream:
-    """A connection whose every read and write knows what is left of the call."""
+    """A connection whose every read and write knows what is left of the call that has it."""
 
-    def __init__(self, call: Call, inner: Any) -> None:
-        self._call, self._inner = call, inner
+    def __init__(self, line: Line, inner: Any) -> None:
+        self._line, self._inner = line, inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Some bytes, within the deadline, the idle time and the byte cap."""
-        call = self._call
+        call = self._line.call
         with self._judged("Read"):
             data: bytes = self._inner.read(max_bytes, min(call.idle, call.left("Read")))
         call.left("Read")  # a shut socket reads as a clean end, which it is not
@@ -250,7 +360,8 @@ class Stream:
         """The same call over TLS, with the same deadline and room."""
         with self._judged("Connect"):
             inner = self._inner.start_tls(ssl_context, server_hostname, self._step("Connect"))
-        return Stream(self._call, inner)
+        self._line.top = inner
+        return Stream(self._line, inner)
 
     def close(self) -> None:
         """Close the connection."""
@@ -261,18 +372,18 @@ class Stream:
         return self._inner.get_extra_info(info)
 
     def _step(self, kind: Kind) -> float:
-        return min(self._call.limits.idle, self._call.left(kind))
+        return min(self._line.call.limits.idle, self._line.call.left(kind))
 
     @contextmanager
     def _judged(self, kind: Kind) -> Iterator[None]:
         """An error of a call that is too late, or was ended, says so."""
-        core = self._call.core
+        core = self._line.call.core
         try:
             yield
         except (core.TimeoutException, core.NetworkError) as error:
-            self._call.left(kind)
+            self._line.call.left(kind)
             if isinstance(error, core.TimeoutException):
-                raise type(error)(f"silent for {self._call.limits.idle:.4g} s") from error
+                raise type(error)(f"silent for {self._line.call.limits.idle:.4g} s") from error
             raise
 
 

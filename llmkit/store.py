@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sqlite3
 import threading
 import weakref
@@ -50,6 +51,7 @@ class Store:
         self.turns = Turns()
         self._patience = patience
         self._lock = threading.Lock()
+        self._turn = threading.Lock()  # whoever has it writes
         self._pid = os.getpid()
         self._queue: SimpleQueue[tuple[Work[Any], Future[Any]] | None] = SimpleQueue()
         self._readers: list[sqlite3.Connection] = []
@@ -66,16 +68,22 @@ class Store:
         raises is rolled back alone and gets its exception.
         """
         self._refuse_fork()
-        future: Future[T] = Future()
-        with self._lock:
-            if self._closed:
-                raise StoreError(f"the store {self.path!r} is closed; call kit.connect(...) again")
-            if self.in_memory:
-                _commit(self._writer, [(work, future)])
-            else:
+        if self.in_memory:
+            with self._explained(), self._lock:
+                self._refuse_closed()
+                return _alone(self._writer, work)
+        with self._explained():
+            if self._turn.acquire(blocking=False):
+                try:
+                    if self._may_write_here():
+                        return _uninterrupted(lambda: _alone(self._writer, work, begun=True))
+                finally:
+                    self._turn.release()
+            future: Future[T] = Future()
+            with self._lock:
+                self._refuse_closed()
                 self._start_writer()
                 self._queue.put((work, future))
-        with self._explained():
             return future.result()
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -121,7 +129,8 @@ class Store:
             return
         if self._thread is not None:
             self._thread.join(timeout=self._patience)
-        with self._lock:  # in memory, calls that were left behind may be reading on the one connection
+        # In memory, calls that were left behind may be reading on the one connection.
+        with self._turn, self._lock:
             for connection in [self._writer, *self._readers]:
                 connection.close()
             self._readers.clear()
@@ -191,7 +200,26 @@ class Store:
                 except Empty:
                     break
             ended = None in group
-            _commit(self._writer, [entry for entry in group if entry is not None])
+            with self._turn:
+                _commit(self._writer, [entry for entry in group if entry is not None])
+
+    def _may_write_here(self) -> bool:
+        """Whether nobody else writes, here or in another process; then a transaction has begun."""
+        self._refuse_closed()
+        if not self._queue.empty() or not self.durability.startswith("WAL"):
+            return False
+        self._writer.execute("PRAGMA busy_timeout=0")
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            self._writer.execute(f"PRAGMA busy_timeout={int(self._patience * 1000)}")
+        return True
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise StoreError(f"the store {self.path!r} is closed; call kit.connect(...) again")
 
     def _refuse_fork(self) -> None:
         if self._pid != os.getpid():
@@ -232,8 +260,40 @@ def _attempt(connection: sqlite3.Connection, work: Work[Any]) -> tuple[Any, Base
     return result, None
 
 
+def _uninterrupted(work: Callable[[], T]) -> T:
+    """Do ``work`` with Interrupt held back, if it could come: half a write would be known to nobody."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        return work()
+    came: list[Any] = []
+    signal.signal(signal.SIGINT, lambda *what: came.append(what))
+    try:
+        return work()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[0])
+
+
+def _alone(connection: sqlite3.Connection, work: Work[T], *, begun: bool = False) -> T:
+    """One write in a transaction of its own; it may have begun."""
+    if not begun:
+        connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
 def _commit(connection: sqlite3.Connection, group: list[tuple[Work[Any], Future[Any]]]) -> None:
     outcomes: list[tuple[Any, BaseException | None]]
+    if len(group) == 1:
+        _answer(group[0][1], *_caught(connection, group[0][0]))
+        return
     try:
         connection.execute("BEGIN IMMEDIATE")
         outcomes = [_attempt(connection, work) for work, _ in group]
@@ -243,10 +303,21 @@ def _commit(connection: sqlite3.Connection, group: list[tuple[Work[Any], Future[
             connection.execute("ROLLBACK")
         outcomes = [(None, error)] * len(group)
     for (_, future), (result, failure) in zip(group, outcomes, strict=True):
-        if failure is None:
-            future.set_result(result)
-        else:
-            future.set_exception(failure)
+        _answer(future, result, failure)
+
+
+def _caught(connection: sqlite3.Connection, work: Work[Any]) -> tuple[Any, BaseException | None]:
+    try:
+        return _alone(connection, work), None
+    except BaseException as error:  # noqa: BLE001 - nothing was committed: its caller must hear it
+        return None, error
+
+
+def _answer(future: Future[Any], result: Any, failure: BaseException | None) -> None:
+    if failure is None:
+        future.set_result(result)
+    else:
+        future.set_exception(failure)
 
 
 def set_aside(path: str | Path) -> Path:

@@ -18,7 +18,7 @@ def made():
     """Batches there are, by the provider's own list."""
     sonnet = kit.model("sonnet").target.endpoint
     return len(
-        MessageBatches(lambda: current().batches_client(sonnet)).since(datetime(2000, 1, 1, tzinfo=UTC))
+        MessageBatches(lambda: current().clients.batches(sonnet)).since(datetime(2000, 1, 1, tzinfo=UTC))
     )
 
 

@@ -26,7 +26,18 @@ FLOORS = {
     | {"providers.messages_encode", "providers.messages_decode", "providers.chat", "providers.chat_encode"}
     | {"providers.chat_decode", "providers.messages_batch", "retry", "limits", "ledger", "meter"}
     | {"recordings", "routing", "cascade", "policies", "checks"},
-    5: {"dialogue", "listing", "session", "catalog", "task", "verdict", "progress", "budgets", "places"}
+    5: {
+        "dialogue",
+        "listing",
+        "session",
+        "clients",
+        "catalog",
+        "task",
+        "verdict",
+        "progress",
+        "budgets",
+        "places",
+    }
     | {"batch", "batch_jobs", "batch_results", "batch_dispatch", "scores", "pairs", "decision"}
     | {"graders", "graders_judge", "votes", "canvas", "compared"}
     | {

@@ -120,9 +120,15 @@ def test_the_api_s_own_rejection_is_explained():
 
 def test_a_model_gone_at_the_provider_is_refused():
     simulator = current().simulator
-    client = current().messages_client(endpoints.built_in("anthropic"))
+    clients, where = current().clients, endpoints.built_in("anthropic")
     assert simulator is not None
-    model = Messages("claude-none", lambda: client, label="none", defaults=kit.model("opus").defaults)
+    model = Messages(
+        "claude-none",
+        lambda: clients.messages(where),
+        http=lambda: clients.messages_http(where),
+        label="none",
+        defaults=kit.model("opus").defaults,
+    )
     with pytest.raises(Refused, match="model: claude-none"):
         model("hi")
 

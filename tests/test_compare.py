@@ -318,7 +318,7 @@ def test_replay_takes_grades_of_simulated_answers_until_real_ones_are_recorded(
     request = opus.request(task.prompt_of(0), **task.request_settings)
     real = replace(opus(task.prompt_of(0), **task.request_settings), text="maybe")
     values = (request.key("anthropic", opus.name), "anthropic", opus.name, "now")
-    body = recordings.pack(replace(real, simulated=False), request)
+    body = recordings.pack(replace(real, simulated=False), request.content_text())
     current().store.write(
         lambda connection: connection.execute("INSERT INTO recording VALUES(?, ?, ?, ?, ?)", (*values, body))
     )

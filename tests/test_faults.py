@@ -145,7 +145,7 @@ def live(tmp_path, monkeypatch):
     monkeypatch.setattr(endpoints, "_added", {})
     kit.endpoint("faulty", base_url="http://127.0.0.1:9/v1", key=KEY)
     kit.connect("live", store=tmp_path / "store.sqlite")
-    current().limits = Limits(idle=0.2, most_bytes=2_000_000)
+    current().clients.limits = Limits(idle=0.2, most_bytes=2_000_000)
     yield
     kit.connect("offline")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import gzip
 import importlib
@@ -17,6 +18,7 @@ import pytest
 from llmkit import guard
 from llmkit.errors import UsageError
 from llmkit.simulator import Simulator
+from llmkit.sockets import Calls
 from tests.simulated import MODEL, ask
 
 SOON = 0.25
@@ -235,6 +237,100 @@ def test_an_answer_sent_twice_never_answers_the_next_question(make):
     with serving(twice) as server:
         client = make(deadline=5)
         assert [client.get(server.url).json() for _ in range(20)] == list(range(20))
+
+
+class Keeper:
+    """Keeps each connection and answers every request on it with ``answer(number)``; counts connections."""
+
+    def __init__(self, answer):
+        self.answer, self.connections, self.asked = answer, 0, 0
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.threads = [threading.Thread(target=self.accept)]
+        self.threads[0].start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self.threads.append(threading.Thread(target=self.serve, args=(connection,)))
+            self.threads[-1].start()
+
+    def serve(self, connection):
+        connection.settimeout(4)
+        with connection, contextlib.suppress(OSError):
+            while b"\r\n\r\n" in connection.recv(65_536):
+                self.asked += 1
+                for part in self.answer(self.asked):
+                    connection.sendall(part)
+                    time.sleep(0.02)
+
+    def stop(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        for thread in self.threads:
+            thread.join(5)
+
+
+@contextmanager
+def keeping(answer):
+    server = Keeper(answer)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def numbered(number):
+    return OK + b"content-length: 2\r\n\r\n%02d" % number
+
+
+def test_a_quiet_connection_serves_the_next_call_to_the_same_place(make):
+    with keeping(lambda number: [numbered(number)]) as server, make(deadline=2.0) as client:
+        assert [client.get(server.url).text for _ in range(5)] == ["01", "02", "03", "04", "05"]
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda number: [numbered(number) + numbered(90 + number)],  # in one packet
+        lambda number: [numbered(number), b"HTTP/1.1"],  # a beginning, a moment later
+    ],
+)
+def test_a_connection_with_more_to_say_is_not_used_again(make, answer):
+    with keeping(answer) as server, make(deadline=2.0) as client:
+        heard = []
+        for _ in range(3):
+            heard.append(client.get(server.url).text)
+            time.sleep(0.05)
+        assert heard == ["01", "02", "03"]
+        assert server.connections == 3
+
+
+def test_a_connection_whose_answer_was_not_read_to_its_end_is_not_used_again(make):
+    with keeping(lambda number: [numbered(number)]) as server, make(deadline=2.0) as client:
+        for _ in range(2):
+            with client.stream("GET", server.url):
+                pass
+        assert server.connections == 2
+
+
+def test_connections_at_rest_are_closed_after_a_moment_and_when_told(make, monkeypatch):
+    monkeypatch.setattr("llmkit.sockets._REST", 0.1)
+    calls = Calls()
+    with keeping(lambda number: [numbered(number)]) as server, make(deadline=2.0, calls=calls) as client:
+        client.get(server.url)
+        line = next(iter(calls._resting.values()))[0]
+        time.sleep(0.3)
+        assert line.handle is None
+        client.get(server.url)
+        calls.drop()
+        client.get(server.url)
+        assert server.connections == 3
 
 
 def test_a_stream_nobody_reads_is_shut_at_the_deadline(make, http):

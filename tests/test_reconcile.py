@@ -310,7 +310,7 @@ def test_a_report_of_another_form_is_an_error_and_never_endless(live, page):
     live()
     server = served_by(page)
     try:
-        client = current().admin_client(endpoints.find("sim"))
+        client = current().clients.admin(endpoints.find("sim"))
         client.base_url = f"http://127.0.0.1:{server.server_port}"
         with client, pytest.raises(CallError, match="not of the form known here"):
             read(client, ADMIN, DAY, DAY)

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import inf, isnan, nan
 
 import anthropic
+import httpx2
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -917,8 +918,11 @@ def test_a_comparison_with_a_dead_key_finishes_with_the_right_models_priced(dead
     kit.connect("offline")
     sonnet, opus = kit.models("sonnet", "opus")
     url, paths = dead_endpoint
-    client = anthropic.Anthropic(api_key="old", base_url=url, max_retries=0)
-    dead = Messages(opus.name, lambda: client, label="Opus, old key", defaults=opus.defaults)
+    http = httpx2.Client()
+    client = anthropic.Anthropic(api_key="old", base_url=url, max_retries=0, http_client=http)
+    dead = Messages(
+        opus.name, lambda: client, http=lambda: http, label="Opus, old key", defaults=opus.defaults
+    )
     safe = fallback(Retry(dead), opus, label="safe")
     frame = pd.DataFrame({"text": [f"message {n}" for n in range(12)], "label": ["yes", "no"] * 6})
     labels = kit.graders.choice(["yes", "no"])

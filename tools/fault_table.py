@@ -167,7 +167,7 @@ def connect(store: Path) -> None:
     """Live, on a store of its own, with streams allowed to be silent for two seconds."""
     kit.endpoint("ft-any", base_url="http://127.0.0.1:9/v1", key=KEY)
     kit.connect("live", store=store)
-    current().limits = Limits(idle=IDLE)
+    current().clients.limits = Limits(idle=IDLE)
 
 
 def covers(rows: Sequence[tuple[str, int]], bill: Iterable[dict[str, Any]]) -> bool:

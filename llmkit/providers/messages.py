@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import Busy, CallError, Partial
@@ -31,6 +32,7 @@ class Messages(Model):
     Args:
         model_id: sent as ``model``.
         client: gives the endpoint's one ``anthropic.Anthropic`` (with ``max_retries=0``) when first called.
+        http: gives the HTTP client under it.
         name: unique in a comparison; the model id unless another endpoint serves it too.
         endpoint: noted on every answer.
         simulated: the endpoint is our own simulator, which is told the repeat in a header.
@@ -41,6 +43,7 @@ class Messages(Model):
         model_id: str,
         client: Callable[[], anthropic.Anthropic],
         *,
+        http: Callable[[], httpx2.Client],
         label: str,
         defaults: Request,
         name: str | None = None,
@@ -49,7 +52,8 @@ class Messages(Model):
     ) -> None:
         self.name, self.label, self.defaults = name or model_id, label, defaults
         self._id, self._endpoint = model_id, endpoint
-        self._client, self._simulated = client, simulated
+        self._client, self._http, self._simulated = client, http, simulated
+        self._address: _Address | None = None
 
     def run(self, request: Request) -> Generator[str, None, Response]:
         """Send once, without retry. Raises ``CallError``; a stream cut off after text raises ``Partial``."""
@@ -58,7 +62,7 @@ class Messages(Model):
             return (yield from self._stream(request, body | {"stream": True}))
         started = time.perf_counter()
         with translated(request):
-            reply = self._post("/v1/messages", request, body)
+            reply = self._post(request, body)
             whole = _usable(decode(reply.content), request, self._id)
         whole = self._timed(whole, reply.headers, time.perf_counter() - started, None)
         if whole.text:
@@ -67,8 +71,16 @@ class Messages(Model):
 
     def count(self, request: Request) -> int:
         """The provider's own count of the prompt's tokens. Raises ``CallError``."""
+        import httpx2
+
         with translated(request):
-            reply = self._post("/v1/messages/count_tokens", request, encode_count(request, self._id))
+            reply = self._client().post(
+                "/v1/messages/count_tokens",
+                cast_to=httpx2.Response,
+                body=encode_count(request, self._id),
+                options={"headers": self._headers(request)},
+            )
+            _tell(request, reply.status_code, reply.headers)
             return int(reply.json()["input_tokens"])
 
     def _stream(self, request: Request, body: dict[str, Any]) -> Generator[str, None, Response]:
@@ -76,7 +88,7 @@ class Messages(Model):
         first: float | None = None
         gathered = Gathered()
         with translated(request, gathered):
-            reply = self._post("/v1/messages", request, body, stream=True)
+            reply = self._post(request, body, stream=True)
             try:
                 for piece in _pieces(reply, gathered):
                     first = first or time.perf_counter() - started
@@ -86,12 +98,24 @@ class Messages(Model):
                 reply.close()
         return self._timed(whole, reply.headers, time.perf_counter() - started, first)
 
-    def _post(
-        self, path: str, request: Request, body: dict[str, Any], *, stream: bool = False
-    ) -> httpx2.Response:
-        import anthropic
+    def _post(self, request: Request, body: dict[str, Any], *, stream: bool = False) -> httpx2.Response:
         import httpx2
 
+        http, address = self._http(), self._address
+        if address is None:
+            address = self._address = _Address.of(self._client(), "v1/messages")
+        sent = [*address.headers, *self._headers(request).items()]
+        content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        reply = http.send(
+            httpx2.Request("POST", address.url, headers=sent, content=content, extensions={"timeout": {}}),
+            stream=stream,
+        )
+        _tell(request, reply.status_code, reply.headers)
+        if reply.status_code >= 400:
+            raise _refused(reply)
+        return reply
+
+    def _headers(self, request: Request) -> dict[str, str]:
         # accept-encoding: identity keeps a stream's bytes readable as they come, and bombs out.
         sent = {"accept-encoding": "identity"} | headers(request, self._id)
         call = request.call
@@ -99,16 +123,7 @@ class Messages(Model):
             sent["x-llmkit-deadline"] = repr(call.deadline)
         if self._simulated and request.repeat:
             sent["x-llmkit-repeat"] = str(request.repeat)
-        reply: Any = self._client().post(
-            path,
-            cast_to=httpx2.Response,
-            body=body,
-            options={"headers": sent},
-            stream=stream,
-            stream_cls=anthropic.Stream[Any],
-        )
-        _tell(request, reply.status_code, reply.headers)
-        return cast("httpx2.Response", reply)
+        return sent
 
     def _timed(
         self, whole: Response, heads: Mapping[str, str], seconds: float, first: float | None
@@ -127,6 +142,25 @@ class Messages(Model):
             origin="simulated" if simulated else "live",
             simulated=simulated,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """Where the SDK sends a message, and the headers it sends with each: its own, the version and the key.
+
+    What it does besides (options, validation, a span) takes longer than the call itself.
+    """
+
+    url: httpx2.URL
+    headers: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, client: anthropic.Anthropic, path: str) -> _Address:
+        named = {name.lower(): value for name, value in client.default_headers.items()}
+        kept = [(name, value) for name, value in named.items() if isinstance(value, str)]
+        base = client.base_url
+        url = base.copy_with(raw_path=base.raw_path.rstrip(b"/") + b"/" + path.encode())
+        return cls(url, tuple(kept))
 
 
 def list_models(client: anthropic.Anthropic) -> list[dict[str, Any]]:
@@ -171,6 +205,18 @@ def _usable(
         raise set_aside(error, _so_far(gathered)) from None
 
 
+def _refused(reply: httpx2.Response) -> CallError:
+    try:
+        text = reply.read().decode("utf-8", "replace").strip()
+    finally:
+        reply.close()
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        body = text
+    return from_status(reply.status_code, body, cast(Mapping[str, str], reply.headers))
+
+
 def _tell(request: Request, status: int, heads: Mapping[str, str]) -> None:
     if request.call is not None and request.call.heard is not None:
         request.call.heard(status, heads)
@@ -189,7 +235,8 @@ def translated(request: Request, gathered: Gathered | None = None) -> Iterator[N
         _tell(request, error.status_code, heads)
         raise from_status(error.status_code, error.body, heads) from None
     except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
-        raise _connection_failed(error.__cause__ or error, _so_far(gathered)) from None
+        cause = error.__cause__ if isinstance(error, anthropic.APIConnectionError) else None
+        raise _connection_failed(cause or error, _so_far(gathered)) from None
     except CallError as error:
         if _so_far(gathered) and not isinstance(error, Partial):
             raise broken_off(f"the answer broke off: {error}", _so_far(gathered)) from None

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+_value = json.JSONDecoder().decode
+
 
 def events(chunks: Iterable[bytes]) -> Iterator[Any]:
     """The JSON value of each event's data, in order, up to ``[DONE]`` or the end; comments are passed over.
@@ -22,7 +24,7 @@ def events(chunks: Iterable[bytes]) -> Iterator[Any]:
             data = []
             if text.strip() == b"[DONE]":
                 return
-            yield json.loads(text)
+            yield _value(text.decode("utf-8", "surrogatepass"))
 
 
 def twice(pieces: Sequence[str], tokens: int | None) -> bool:
