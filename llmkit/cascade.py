@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from .accept import Check, Finding, as_check
-from .errors import CallError, UsageError
+from .errors import BudgetExceeded, CallError, UsageError
 from .estimates import Estimate
 from .hops import Target, Trip, addressed
 from .model import Model, finish
@@ -118,7 +118,7 @@ class Cascade(Policy):
             if trip.known is not None:
                 return (yield from trip.known.model.run(put(request, trip.known, trip)))
             place, response = yield from self._climb(request, trip, account)
-        except CallError as error:
+        except (CallError, BudgetExceeded) as error:
             raise account.failure(error) from None
         self.served(trip, self._targets[place])
         return account.answer(response, held=place < len(self.checks))

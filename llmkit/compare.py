@@ -19,7 +19,7 @@ from .errors import BudgetExceeded, CallError, Interrupted, LLMKitError, NotReco
 from .grades import Grade, grade_with
 from .grading import Grading
 from .model import Model, finish
-from .policy import Policy
+from .policy import Policy, check_models
 from .progress import Progress, progress
 from .records import Call, Response
 from .resume import Resume
@@ -237,6 +237,7 @@ class _Run:
 def _check(models: Sequence[Model], repeats: int, errors: str) -> None:
     if isinstance(models, Model) or not models:
         raise UsageError("compare needs a list of models: kit.compare(task, [sonnet, opus])")
+    check_models(models)
     labels = [model.label for model in models]
     if len(set(labels)) < len(labels):
         raise UsageError(
@@ -296,8 +297,12 @@ def _ceiling(
 
 
 def _about(models: Sequence[Model]) -> dict[str, Any]:
-    single = {model.label: model.defaults for model in models if not isinstance(model, Policy)}
-    return {"settings": _settings(models), "defaults": single}
+    single = {model.label: model for model in models if not isinstance(model, Policy)}
+    return {
+        "settings": _settings(models),
+        "defaults": {label: model.defaults for label, model in single.items()},
+        "names": {label: model.name for label, model in single.items()},
+    }
 
 
 def _settings(models: Sequence[Model]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from math import isnan
 from typing import Any
 
 from .accept import name_of, share
-from .errors import CallError, UsageError
+from .errors import BudgetExceeded, CallError, UsageError
 from .estimates import Estimate
 from .hops import addressed
 from .model import Model, finish
@@ -105,7 +105,7 @@ class Route(Policy):
             target = self._targets[place]
         try:
             response = yield from target.model.run(put(request, target, trip))
-        except CallError as error:
+        except (CallError, BudgetExceeded) as error:
             raise account.failure(error) from None
         account.add("answer", response)
         self.served(trip, target)
@@ -241,7 +241,7 @@ class Vote(Policy):
                 with closing(self._targets[place].model.run(question)) as pieces:
                     answers.append(finish(pieces))
                 account.add("draft", answers[-1])
-        except CallError as error:
+        except (CallError, BudgetExceeded) as error:
             raise account.failure(error) from None
         winner = self.elected([self.extract(answer.text) for answer in answers])
         account = Account()

@@ -52,7 +52,7 @@ class Policy(Model):
     """
 
     def __init__(self, *models: Model) -> None:
-        check_models(models)
+        check_models(models, above=(self,))
         self.models = models
         self._targets = [Target(name, model) for name, model in zip(_names(models), models, strict=True)]
         self._lock = threading.Lock()
@@ -76,6 +76,7 @@ class Policy(Model):
 
     def begin(self, request: Request, order: Sequence[Target]) -> Trip:
         """The way of one request through ``order``; ``known`` is who served the conversation before."""
+        check_models((self,))
         beginnings = marks(request)
         makers: dict[int, Target | None] = {}
         known: Target | None = None
@@ -147,15 +148,16 @@ def text_of(message: Message) -> str:
     return "\n".join(str(block["text"]) for block in message.content if block.get("type") == "text")
 
 
-def check_models(models: Sequence[Model]) -> None:
-    """Raise ``UsageError`` for what is no model, and for models that contain themselves."""
+def check_models(models: Sequence[Model], *, above: tuple[Model, ...] = ()) -> None:
+    """Raise ``UsageError`` for what is no model, and for models that contain themselves or one ``above``."""
+    cleared: set[int] = set()
     for model in models:
         if not isinstance(model, Model):
             raise UsageError(
                 f"{model!r} is a {type(model).__name__}, not a model; give models one by one, such as "
                 'kit.model("opus"), kit.model("sonnet")'
             )
-        _no_cycle(model, ())
+        _no_cycle(model, above, cleared)
 
 
 def dearest(guesses: Sequence[Estimate]) -> Decimal | None:
@@ -179,14 +181,19 @@ def together(guesses: Sequence[Estimate], weights: Sequence[float] | None = None
     )
 
 
-def _no_cycle(model: Model, above: tuple[Model, ...]) -> None:
+def _no_cycle(model: Model, above: tuple[Model, ...], cleared: set[int]) -> None:
     if any(model is other for other in above):
-        names = [getattr(each, "name", type(each).__name__) for each in above]
-        raise UsageError(f"a cycle of models: {names!r} contains itself; build each from models made before")
-    inside = [*(getattr(model, "models", None) or ()), getattr(model, "model", None)]
-    for inner in inside:
+        names = [getattr(each, "name", type(each).__name__) for each in (*above, model)]
+        raise UsageError(
+            f"a cycle of models: {' in '.join(map(repr, reversed(names)))}, which contains itself; build "
+            "each from models made before"
+        )
+    if id(model) in cleared:  # models may share others, many times over
+        return
+    for inner in (*(getattr(model, "models", None) or ()), getattr(model, "model", None)):
         if isinstance(inner, Model):
-            _no_cycle(inner, (*above, model))
+            _no_cycle(inner, (*above, model), cleared)
+    cleared.add(id(model))
 
 
 def _names(models: Sequence[Model]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +22,7 @@ from .policies import Route
 from .policy import Policy, check_models, leaves
 from .render import sentence, table
 from .rerun import Outcome, Rerun
+from .scope import here, within
 from .task import Task
 
 _SHOWN_MISSING = 5
@@ -57,7 +58,8 @@ def replay(c: Comparison, policies: Sequence[Model]) -> Replay:
 
     ``kit.replay(c, [sonnet, opus, kit.cascade(sonnet, opus, accept=kit.checks.is_json)])``. Every model
     inside must be one of the comparison's, by its label and settings. What a policy would ask that was not
-    asked then (a draft passed on, further repeats, a judge) is looked for in the recordings, else refused.
+    asked then (a draft passed on, further repeats, a judge, a model that ``by=`` asks) is looked for in the
+    recordings, else refused.
     With several repeats each is replayed as far as they reach. Latency adds up as if the calls of then were
     made now, and an answer nobody could grade stays ungraded.
 
@@ -70,14 +72,16 @@ def replay(c: Comparison, policies: Sequence[Model]) -> Replay:
     names = [policy.label for policy in policies]
     if len(set(names)) < len(names):
         raise UsageError(f"two policies have the same label, {names!r}; give one another: label=...")
-    answers = Answers(c.task, c.frame, _labels(c, policies), defaults=c.defaults)
+    answers = Answers(c.task, c.frame, _labels(c, policies), defaults=c.defaults, names=c.names)
     if not len(answers.items):
         raise NotRecorded(
             f"no item was asked of all of {answers.labels}; run the comparison to its end first"
         )
     rerun, outcomes = Rerun(answers), {}
-    for policy in policies:
-        outcomes[policy.label] = _repeats(rerun, rerun.swapped(policy))
+    # What a function of the user's asks of models is answered from the recordings too, and counted.
+    with within(replace(here(), missed=lambda model, asked: answers.lack(model.label, model, asked))):
+        for policy in policies:
+            outcomes[policy.label] = _repeats(rerun, rerun.swapped(policy))
     if answers.missing:
         raise NotRecorded(_missing(answers, names))
     return Replay(c.task, answers, outcomes, kinds={policy.label: _kind(policy) for policy in policies})
@@ -251,7 +255,7 @@ class Replay:
             told = zip(layer.where.tolist(), layer.cost.tolist(), layer.latency.tolist(), strict=True)
             for place, cost, latency in told:
                 steps[place].append((layer.role, layer.model, cost, latency))
-        served = np.full(len(outcome.row), None, dtype=object)
+        served = np.array([answers.served(row) for row in outcome.row.tolist()], dtype=object)
         for name in answers.labels:
             served[np.isin(outcome.row, answers.rows[name][answers.rows[name] >= 0])] = name
         return pd.DataFrame(
@@ -314,8 +318,9 @@ def _missing(answers: Answers, names: Sequence[str]) -> str:
     which = f"{names[0]!r}" if len(names) == 1 else f"these {len(names)} policies"
     return (
         f"{which} would ask what nobody recorded: {'; '.join(parts)}. A draft or reason passed on, other "
-        "settings, further repeats and a judge are calls of their own. Record them with "
-        "kit.compare(task, [policy]) (or repeats=... for votes), then replay"
+        "settings, further repeats, a judge and a router that asks a model are calls of their own. Record "
+        "them by comparing the policy beside its models, kit.compare(task, [sonnet, opus, policy]) (or "
+        "repeats=... for votes), and replay that comparison"
     )
 
 

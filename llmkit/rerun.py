@@ -13,7 +13,7 @@ import numpy.typing as npt
 from .accept import Check, Finding
 from .answers import Answers, Floats, Ints, Replayed
 from .cascade import Cascade
-from .errors import CallError, NotRecorded, UsageError
+from .errors import CallError, NotRecorded
 from .hops import addressed
 from .model import Model, finish
 from .policies import Mix, Named, Route, Threshold, Vote, with_fee
@@ -136,7 +136,7 @@ class Rerun:
             except CallError:
                 result.cost[n] = result.latency[n] = np.nan
                 continue
-            result.row[n] = _row_of(response)
+            result.row[n] = self.answers.row_of(int(place), response)
             result.cost[n], result.latency[n] = _number(response.cost.total), _number(response.latency)
             self._steps(result, n, response)
         return result
@@ -242,10 +242,8 @@ class Rerun:
             return (np.array(coins) < policy.p).astype(np.int64), none
         if isinstance(policy, Threshold | Named):
             found = [self._routed(policy.by, int(place), repeat) for place in at]
-            if isinstance(policy, Threshold):
-                places = [policy.above(value) for value, _ in found]
-            else:
-                places = [policy.place_of(name) for name, _ in found]
+            place_of = policy.above if isinstance(policy, Threshold) else policy.place_of
+            places = [-1 if value is _UNTOLD else place_of(value) for value, _ in found]
             return np.array(places, dtype=np.int64), [fee for _, fee in found]
         chosen = [policy.choose(self._bare(int(place), repeat)) for place in at]
         return np.array([place for place, _ in chosen], dtype=np.int64), [fee for _, fee in chosen]
@@ -257,24 +255,42 @@ class Rerun:
     def _routed(self, by: Callable[[Any], Any], place: int, repeat: int) -> tuple[Any, tuple[Response, ...]]:
         self._once(("by", id(by)), lambda: self._alive.append(by))
         key = ("routed", id(by), place, repeat)
-        return self._once(key, lambda: with_fee(by(self._bare(place, repeat))))
+        return self._once(key, lambda: self._answered(by, place, repeat))
+
+    def _answered(
+        self, by: Callable[[Any], Any], place: int, repeat: int
+    ) -> tuple[Any, tuple[Response, ...]]:
+        """What a router says; ``_UNTOLD`` where it asks a model what nobody recorded."""
+        lacked = self.answers.lacked
+        self.answers.now = place
+        try:
+            return with_fee(by(self._bare(place, repeat)))
+        except NotRecorded:
+            if self.answers.lacked == lacked:
+                raise
+            return _UNTOLD, ()
 
     def _bare(self, place: int, repeat: int) -> Question:
         key = ("bare", place, repeat)
         return self._once(key, lambda: Question.of(self.answers.request(place, repeat)))
 
     def _vote(self, policy: Vote, at: Ints, repeat: int) -> Outcome:
-        ballots = [self.outcome(policy.models[place], at, asked) for place, asked in policy.ballots(repeat)]
-        rows = np.array([ballot.row for ballot in ballots])
         self._once(("extract", id(policy.extract)), lambda: self._alive.append(policy.extract))
+        result, left = Outcome.empty(len(at)), np.arange(len(at))
+        rows, ballots = np.full((0, len(at)), -1), []
+        for place, asked in policy.ballots(repeat):
+            lacked, ballot = self.answers.lacked, self.outcome(policy.models[place], at[left], asked)
+            ballots.append((ballot, left))
+            rows = np.vstack([rows, np.full(len(at), -1)])
+            rows[-1, left] = ballot.row
+            result.final[left] = ballot.final
+            if self.answers.lacked == lacked:  # after a failure nobody else is asked
+                left = left[ballot.row >= 0]
         winner = np.full(len(at), -1)
         for n in np.flatnonzero((rows >= 0).all(axis=0)):
             winner[n] = policy.elected([self._said(policy.extract, int(row)) for row in rows[:, n]])
-        result, all_items = Outcome.empty(len(at)), np.arange(len(at))
-        for place, ballot in enumerate(ballots):
-            result.add(ballot, all_items, winner == place)
-        first = (rows < 0).argmax(axis=0)
-        result.final = np.array([ballot.final for ballot in ballots])[first, all_items]
+        for place, (ballot, where) in enumerate(ballots):
+            result.add(ballot, where, winner[where] == place)
         return result
 
     def _said(self, extract: Callable[[str], Any], row: int) -> Any:
@@ -301,6 +317,7 @@ class Rerun:
 
 
 _NONE = Finding(None, "not recorded")
+_UNTOLD = object()
 
 
 def _part(layer: Layer, role: str, part: Bools, at: Ints) -> Layer:
@@ -309,15 +326,6 @@ def _part(layer: Layer, role: str, part: Bools, at: Ints) -> Layer:
 
 def _number(value: Decimal | float | None) -> float:
     return float("nan") if value is None else float(value)
-
-
-def _row_of(response: Response) -> int:
-    word, _, row = (response.response_id or "").partition(" ")
-    if word != "row":
-        raise UsageError(
-            "a policy answered with what no model of the comparison said, so it cannot be graded"
-        )
-    return int(row)
 
 
 def _taken(result: Outcome, tried: Outcome, here: Ints, *, last: bool) -> Ints:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from math import inf
 from typing import Any, NoReturn
 
-from .errors import CallError, NotRecorded, UsageError
+from .errors import BudgetExceeded, CallError, NotRecorded, UsageError
 from .estimates import Estimate
 from .hops import Decision, Target, Trip, addressed, as_partial, in_words, watched
 from .model import Model
@@ -109,6 +109,10 @@ class Composite(Policy):
                 response = yield from watched(target.model.run(question), trip.shown)
             except NotRecorded as error:
                 trip.unrecorded.append((target, error))
+            except BudgetExceeded as error:
+                error.attempts = (*trip.attempts, *error.attempts)
+                error.steps = (*trip.steps, *error.steps)
+                raise
             except CallError as error:
                 self._failed(trip, target, error)
             else:
@@ -231,7 +235,7 @@ class Fallback(Composite):
 
     def order(self, request: Request) -> list[int]:
         """As given."""
-        return list(range(len(self.models)))
+        return list(range(len(self._targets)))
 
 
 class Balance(Composite):
