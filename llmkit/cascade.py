@@ -150,7 +150,11 @@ class Cascade(Policy):
             question = self._question(request, place, trip, handed)
             with closing(target.model.run(replace(question, stream=False))) as pieces:
                 response = finish(pieces)
-            finding = self.accepts(place, question, response)
+            try:
+                finding = self.accepts(place, question, response)
+            except BudgetExceeded:
+                account.add("draft", response, "no money was left to check it")
+                raise
             taken = finding.good is True
             account.add("answer" if taken else "draft", response, None if taken else finding.reason)
             for call in finding.calls:

@@ -125,19 +125,29 @@ class Trip:
         """The conversation without the thinking of other models, which this one could not verify."""
         kept = []
         for place, message in enumerate(self.conversation):
-            maker = self.makers.get(place) or self.order[0]
-            if message.role == "assistant" and maker.model.name != target.model.name:
+            if message.role == "assistant" and not self._is_own(place, target):
                 message = _without_thinking(message)
             if message.content:
                 kept.append(message)
         return tuple(kept)
+
+    def _is_own(self, place: int, target: Target) -> bool:
+        """Whether the target wrote that turn itself. Where nobody known did, after a restart say, its thinking
+        goes along only where it must: inside a turn that waits for its tools, to the model asked first."""
+        maker = self.makers.get(place)
+        if maker is None and len({each.model.name for each in self.order}) == 1:
+            return True
+        if maker is None and place == len(self.conversation) - 2 and _wants_tools(self.conversation[place]):
+            maker = self.order[0]
+        return maker is not None and maker.model.name == target.model.name
 
     def add(self, target: Target, error: CallError, then: str, seconds: float) -> None:
         """Take in a failed hop; one that was made of several has told its own."""
         what = f"{type(error).__name__}: {error}"
         words = f"{target.name}: {what}" + (f" ({then})" if then else "")
         told = any(step.role == "failed" for step in error.steps)
-        self.attempts += (told and error.attempts) or (words,)
+        before = error.attempts[:-1] if error.steps else ()
+        self.attempts += (told and error.attempts) or (*before, words)
         own = Step(
             "failed",
             target.name,
@@ -224,6 +234,11 @@ def as_partial(error: CallError, text: str) -> CallError:
         maybe_paid=True,
         partial=error.partial or text,
     ).with_traceback(error.__traceback__)
+
+
+def _wants_tools(message: Message) -> bool:
+    blocks = () if isinstance(message.content, str) else message.content
+    return any(block.get("type") == "tool_use" for block in blocks)
 
 
 def _without_thinking(message: Message) -> Message:
