@@ -132,8 +132,11 @@ class Trip:
         return tuple(kept)
 
     def _is_own(self, place: int, target: Target) -> bool:
-        """Whether the target wrote that turn itself. Where nobody known did, after a restart say, its thinking
-        goes along only where it must: inside a turn that waits for its tools, to the model asked first."""
+        """Whether the target wrote that turn itself.
+
+        Where nobody known did, after a restart say, its thinking goes along only where it must: inside a turn
+        that waits for its tools, to the model asked first.
+        """
         maker = self.makers.get(place)
         if maker is None and len({each.model.name for each in self.order}) == 1:
             return True

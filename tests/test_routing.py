@@ -27,6 +27,7 @@ from llmkit.errors import (
     UsageError,
 )
 from llmkit.estimates import Estimate
+from llmkit.hops import SHORTEST_REST
 from llmkit.model import Model, finish
 from llmkit.models import find
 from llmkit.providers.errors import from_status
@@ -999,7 +1000,7 @@ class Watched(Model):
         if told is None:
             told = min(60, 5 * 2**self.failures)
             self.failures += 1
-        self.until = self.clock.now + told
+        self.until = self.clock.now + max(told, SHORTEST_REST)
 
 
 class Vigil(Clock):
