@@ -25,8 +25,12 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 from scipy.stats import kstest
 
+import llmkit as kit
+from llmkit.compare import COLUMNS
+from llmkit.comparison import Comparison
 from llmkit.curve_tests import (
     apgr_interval,
     curve_p,
@@ -38,12 +42,15 @@ from llmkit.curves import Chord, Curve, Floats, Pair, apgr, area, cpt, route_cur
 from llmkit.headroom import headroom
 from llmkit.learned import Router, fit
 from llmkit.payoff import Outcome, cascade, escalation, judge, oracle, route
+from llmkit.recordings import OnlyRecorded
+from llmkit.records import Request
 from llmkit.stats import mcnemar
 
 NAMES = ("CPT20", "CPT50", "CPT80", "AUC", "APGR")
 FILES = {"gsm8k": "gsm8k.csv", "mmlu": "mmlu.csv", "mt-bench": "mt_bench.csv"}
 PREFIX = 1_100  # tokens of instructions before each GSM8K question
 PASSES, SEEDS = 10, 200
+MARKER = r"#### *-?[$]?[0-9]"
 # Published counts of Opus and Sonnet on the 500 tasks of SWE-bench Verified with mini-SWE-agent, and their
 # bills (USD): both, only Opus, only Sonnet, neither, Opus, Sonnet (swe-bench.github.io, leaderboards.json).
 SWE_BENCH = {
@@ -72,6 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     learned(checks, tables, prompts)
     chance(checks, gsm8k(tables["gsm8k"], PREFIX))
     marker(checks, tables["gsm8k"], options.answers)
+    replayed(checks, tables["gsm8k"], prompts, options.answers)
     swe_bench(checks)
     print(f"\n{checks.held} figures held, {checks.off} off")
     return int(checks.off > 0)
@@ -382,17 +390,12 @@ def marker(checks: Checks, table: Rows, answers: Path | None) -> None:
     pair = gsm8k(table, PREFIX)
     if answers:
         print("\ngsm8k: a cascade that looks for the #### marker")
-        found = read(answers)
-        weak = next(name for name in found[0] if name.startswith("mixtral") and name.endswith("_response"))
-        kept = zip(found, table, strict=True)
-        texts = [row[weak] for row, facts in kept if facts["contaminated"] == "0"]
-        up = np.array([not re.search(r"#### *-?[$]?[0-9]", text) for text in texts])
     else:
         print("\ngsm8k: a cascade that looks for the #### marker, REBUILT, as the answers are not there:")
         print(
             "133 items (10.2%) of the weak model's failures, 84 of them solved by the strong one (lift 2.87)"
         )
-        up = rebuilt(pair)
+    up = np.array([not re.search(MARKER, text) for text in weak_answers(table, answers)])
     outcome = cascade(pair, up)
     found_figures = judge(pair, outcome)
     checks.between("marker: share moved up", found_figures.moved, 0.1015, 0.1025)
@@ -402,6 +405,79 @@ def marker(checks: Checks, table: Rows, answers: Path | None) -> None:
     print(f"marker: needed lift {found_figures.needed:.3f}, {escalation(pair, up)}")
     measured(checks, "marker", pair, outcome, (0.010, 0.028), 0.002)
     checks.between("marker: gain over a coin, points", 100 * found_figures.gain, 1.75, 2.1)
+
+
+def weak_answers(table: Rows, answers: Path | None) -> list[str]:
+    """The weak model's answers; where they are not there, stand-ins that end with a marker or do not."""
+    if answers is None:
+        return ["no number" if up else "#### 1" for up in rebuilt(gsm8k(table, PREFIX))]
+    found = read(answers)
+    weak = next(name for name in found[0] if name.startswith("mixtral") and name.endswith("_response"))
+    kept = zip(found, table, strict=True)
+    return [row[weak] for row, facts in kept if facts["contaminated"] == "0"]
+
+
+def replayed(checks: Checks, table: Rows, prompts: list[str] | None, answers: Path | None) -> None:
+    """The rule, the cascade and a router again, as policies that are replayed on a comparison."""
+    if prompts is None:
+        return
+    print("\ngsm8k: the same as policies, by kit.replay")
+    pair = gsm8k(table, PREFIX)
+    c = recorded(pair, prompts, weak_answers(table, answers))
+    weak, strong = (OnlyRecorded(name, name, Request()) for name in c.labels)
+    marked = kit.cascade(weak, strong, accept=kit.checks.has(MARKER), label="marker")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        router = kit.fit_router(c)
+    policies = [
+        kit.route(weak, strong, by=len, at=300, label="length"),
+        marked,
+        kit.fallback(marked, strong, label="safe"),
+        kit.cascade(weak, strong, accept=lambda prompt, answer: answer.text.startswith("no"), label="wrong"),
+        kit.route(weak, strong, by=router, at=router.cut(prompts, 0.3), label="learned"),
+        kit.mix(weak, strong, p=0.3, label="coin"),
+    ]
+    r = kit.replay(c, policies)
+    found = {verdict.label: verdict for verdict in r.verdicts.verdicts}
+    up = np.array([not re.search(MARKER, text) for text in weak_answers(table, answers)])
+    for name, outcome in (
+        ("length", route(pair, np.array([len(text) for text in prompts]) >= 300)),
+        ("marker", cascade(pair, up)),
+        ("wrong", cascade(pair, ~up)),
+    ):
+        stated, ours = judge(pair, outcome), found[name].figures
+        for figure in ("quality", "cost", "gain", "lift", "needed"):
+            title = f"replay of {name}: {figure}, as computed from the columns"
+            checks.same(title, getattr(ours, figure), getattr(stated, figure), within=1e-9)
+    checks.same("replay of length: gain over a coin", found["length"].figures.gain, 0.011840906868887835)
+    checks.between(
+        "replay of marker: gain over a coin, points", 100 * found["marker"].figures.gain, 1.75, 2.1
+    )
+    checks.between("replay of marker: p among six policies (Holm)", found["marker"].p, 0.0, 0.02)
+    rows = [r.frame[r.frame["policy"] == name].drop(columns="policy") for name in ("marker", "safe")]
+    same = rows[0].reset_index(drop=True).equals(rows[1].reset_index(drop=True))
+    checks.same("fallback around the cascade, 1,307 items", str(same), "True")
+    for name in ("marker", "learned"):
+        checks.same(f"{name} pays", str(found[name].pays), "True")
+    for name in ("wrong", "coin"):
+        checks.same(f"{name} pays", str(found[name].pays), "False")
+    print(r.verdicts)
+
+
+def recorded(pair: Pair, prompts: list[str], weak: list[str]) -> Comparison:
+    """GSM8K's outcomes as a comparison of two models; the strong one's answers are stand-ins."""
+    grade = kit.graders.exact()
+    items = pd.DataFrame({"text": prompts, "target": "x"})
+    task = kit.Task(items, prompt="{text}", target="target", grade=grade, name="gsm8k")
+    parts = []
+    for name, quality, cost, texts in (
+        ("weak", pair.weak_quality, pair.weak_cost, weak),
+        ("strong", pair.strong_quality, pair.strong_cost, ["#### 2"] * pair.n),
+    ):
+        part = pd.DataFrame({column: [None] * pair.n for column in COLUMNS}, dtype=object)
+        part = part.assign(item=task.ids, model=name, served=name, repeat=0, outcome="ok", origin="live")
+        parts.append(part.assign(simulated=False, score=quality, cost=cost, latency=1.0, answer=texts))
+    return Comparison(task, ["weak", "strong"], pd.concat(parts, ignore_index=True))
 
 
 def rebuilt(pair: Pair) -> Any:
