@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .errors import CallError, LLMKitError, UsageError
+from .estimates import Estimate
 from .records import Response
 
 Looked = Callable[[str, Response], Any]
@@ -79,6 +80,10 @@ class Check(ABC):
         """The same check, asking other models; ``swap`` is asked for each."""
         return self
 
+    def estimates(self, model: Any, request: Any, answer: str) -> list[Estimate]:
+        """Of each call it would make to look at ``answer`` by ``model``; a function's own are not known."""
+        return []
+
     def __and__(self, other: object) -> Check:
         return Pair("&", self, as_check(other))
 
@@ -143,6 +148,10 @@ class Pair(Check):
         """Both, asking other models."""
         return Pair(self.sign, self.one.swapped(swap), self.two.swapped(swap))
 
+    def estimates(self, model: Any, request: Any, answer: str) -> list[Estimate]:
+        """As if both were looked at."""
+        return self.one.estimates(model, request, answer) + self.two.estimates(model, request, answer)
+
 
 class Not(Check):
     """The opposite of a check; what could not be told stays untold."""
@@ -161,6 +170,10 @@ class Not(Check):
     def swapped(self, swap: Callable[[Any], Any]) -> Check:
         """The same, asking other models."""
         return Not(self.inner.swapped(swap))
+
+    def estimates(self, model: Any, request: Any, answer: str) -> list[Estimate]:
+        """The same."""
+        return self.inner.estimates(model, request, answer)
 
 
 def as_check(accept: object) -> Check:

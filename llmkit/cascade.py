@@ -133,8 +133,12 @@ class Cascade(Policy):
         return same.index(place), len(same)
 
     def estimate(self, request: Request, answer: str) -> Estimate:
-        """As if nothing were accepted and every model were asked; checks left out."""
-        return together([model.estimate(addressed(request, model), answer) for model in self.models])
+        """As if nothing were accepted: every model is asked, and every check that is no function of yours."""
+        asked = [addressed(request, model) for model in self.models]
+        guesses = [model.estimate(each, answer) for model, each in zip(self.models, asked, strict=True)]
+        for place, check in enumerate(self.checks):
+            guesses += check.estimates(self.models[place], asked[place], answer)
+        return together(guesses)
 
     def swapped(self, swap: Callable[[Model], Model]) -> Cascade:
         """The same over other models, its checks too."""

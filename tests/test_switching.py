@@ -163,6 +163,23 @@ def test_a_comparison_of_policies_is_held_to_its_budget_and_goes_on_from_there(p
     assert again.frame["cost"].notna().all()
 
 
+def test_a_plan_counts_checks_that_ask_and_its_worst_case_holds(pair):
+    sonnet, opus = pair
+    plain = kit.cascade(sonnet, opus, accept=never, label="plain")
+    judge = checks.judge(kit.model("haiku"), "Good?")
+    rows = {}
+    for accept in (judge, ~judge, checks.agrees(3), checks.asked_confidence(), judge & checks.agrees(2)):
+        policy = kit.cascade(sonnet, opus, accept=accept, label=accept.name)
+        rows[accept.name] = kit.plan(TASK, [policy]).rows[0]
+    base = kit.plan(TASK, [plain]).rows[0]
+    alone = kit.plan(TASK, [sonnet]).rows[0]
+    assert all(row.worst > base.worst and row.expected > base.expected for row in rows.values())
+    assert rows["agrees(3)"].worst == base.worst + 2 * alone.worst
+    assert rows["~judge(claude-haiku-5-5)"].worst == rows["judge(claude-haiku-5-5)"].worst
+    kit.compare(TASK, [kit.cascade(sonnet, opus, accept=judge & never, label="all")])
+    assert billed().certain <= rows["judge(claude-haiku-5-5)"].worst
+
+
 # Streams, conversations, tools, threads
 
 
