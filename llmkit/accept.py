@@ -9,6 +9,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 from .errors import CallError, LLMKitError, UsageError
@@ -211,7 +212,7 @@ def has(pattern: str, *, flags: int = re.MULTILINE) -> Check:
 
 def shorter_than(most: int, unit: Literal["characters", "words"] = "characters") -> Check:
     """The answer has fewer than ``most`` characters or words; ``~shorter_than(...)`` asks for more."""
-    if unit not in ("characters", "words") or most < 1:
+    if unit not in ("characters", "words") or not isinstance(most, Real) or not most >= 1:
         raise UsageError(f'{most!r} {unit!r} is no length; give a number above 0 of "characters" or "words"')
 
     def look(_: str, response: Response) -> tuple[bool, str]:
@@ -253,10 +254,10 @@ def confidence(text: str) -> float | None:
 
 def share(name: str, value: float) -> float:
     """``value`` if it is between 0 and 1. Raises ``UsageError`` otherwise."""
-    fit = isinstance(value, int | float) and not math.isnan(value) and 0 <= value <= 1
+    fit = isinstance(value, Real) and not math.isnan(value) and 0 <= value <= 1
     if not fit or isinstance(value, bool):
         raise UsageError(f"{name} is {value!r}; give a number from 0 to 1")
-    return value
+    return float(value)
 
 
 def _is_json(_: str, response: Response) -> tuple[bool, str]:

@@ -111,8 +111,8 @@ def agrees(k: int = 3, *, extract: Callable[[str], Hashable] | None = None, shar
         extract: what of a text must agree; left out, all of it but case and space.
         share_of: of the k answers, how many must be as the draft is; 1 is all.
     """
-    if k < 2:
-        raise UsageError(f"k is {k!r}; give at least 2 answers that can agree")
+    if not isinstance(k, int) or k < 2:
+        raise UsageError(f"k is {k!r}; give a whole number of at least 2 answers that can agree")
     return Agrees(k, extract or plain, share("share_of", share_of))
 
 

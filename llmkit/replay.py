@@ -66,6 +66,10 @@ def replay(c: Comparison, policies: Sequence[Model]) -> Replay:
     Raises ``NotRecorded`` with the calls that are missing and what they would cost; ``UsageError`` for a
     policy whose models were not in the comparison.
     """
+    if not isinstance(c, Comparison):
+        raise UsageError(
+            f"replay was given a {type(c).__name__}; give the result of kit.compare(task, [sonnet, opus])"
+        )
     if isinstance(policies, Model) or not policies:
         raise UsageError("replay needs a list of policies: kit.replay(c, [sonnet, opus, careful])")
     check_models(policies)
