@@ -9,6 +9,7 @@ import pytest
 import llmkit as kit
 from llmkit import checks, session
 from llmkit.errors import BudgetExceeded, NotRecorded, UsageError
+from llmkit.model import finish
 from llmkit.records import Thought
 from llmkit.session import current
 
@@ -70,6 +71,15 @@ def composites(sonnet, opus):
         kit.vote(sonnet, k=3, label="own votes"),
         kit.fallback(careful, opus, label="safe"),
         kit.balance(sonnet, careful, weights=[1, 2], label="shared"),
+        kit.cascade(
+            kit.route(sonnet, haiku, by=asks(haiku), at=3), opus, accept=judged | checks.is_json, label="deep"
+        ),
+        kit.vote(careful, haiku, label="votes of policies"),
+        kit.fallback(
+            kit.cascade(careful, opus, accept=checks.has("refund"), reason="Because {why}."),
+            opus,
+            label="why",
+        ),
     ]
 
 
@@ -79,7 +89,7 @@ def composites(sonnet, opus):
 def test_the_cost_of_an_answer_is_what_the_ledger_booked_for_all_its_calls(pair):
     for policy in composites(*pair):
         before = billed()
-        for n in range(4):
+        for n in range(2):
             response = policy(TASK.prompt_of(n) + f" ({policy.label})")
             now = billed()
             assert response.cost.total == now.certain - before.certain, policy.label
@@ -294,6 +304,32 @@ def test_every_policy_replays_as_it_ran_with_the_provider_gone(pair):
             assert again[column].to_numpy() == pytest.approx(expected), (label, column)
         assert set(again["served"]) <= {"Sonnet 5.5", "Opus 5.5", "Haiku 5.5"}
     assert "does not beat a coin" in repr(r.verdicts) or "no trade-off" in repr(r.verdicts)
+
+
+def test_a_comparison_kept_in_recordings_is_replayed_without_any_connection(pair, tmp_path):
+    policies = composites(*pair)[:1] + composites(*pair)[6:9]
+    c = kit.compare(TASK, [*pair, *policies], repeats=2)
+    kit.connect("replay", store=tmp_path / "s.sqlite")
+    pair = kit.models("sonnet", "opus")
+    policies = composites(*pair)[:1] + composites(*pair)[6:9]
+    again = kit.compare(TASK, [*pair, *policies], repeats=2)
+    r = kit.replay(again, policies)
+    assert r.frame.groupby("policy")["repeat"].nunique().tolist() == [2] * 4
+    for label in r.labels:
+        cost = c.frame[c.frame["model"] == label]["cost"].mean()
+        assert r.table.loc[label, "cost"] == pytest.approx(cost)
+
+
+def test_not_even_a_request_put_together_by_hand_is_sent_in_a_replay(pair):
+    c, haiku = kit.compare(TASK, pair), kit.model("haiku")
+    attempts = billed().attempts
+
+    def by(prompt):
+        return len(finish(haiku.run(haiku.request(str(prompt)))).text)
+
+    with pytest.raises(NotRecorded, match="12 calls of Haiku"):
+        kit.replay(c, [kit.route(*pair, by=by, at=3, label="asking")])
+    assert billed().attempts == attempts
 
 
 def test_a_policy_that_draws_again_replays_on_repeats(pair):
