@@ -2,17 +2,16 @@
 
 python -m tools.check_routing FOLDER [--prompts FILE] [--answers FILE]
 
-FOLDER holds gsm8k.csv, mmlu.csv, mt_bench.csv (paired outcomes of a weak and a strong model, from
-github.com/lm-sys/RouteLLM) and reference.json (11 points and five figures for each of nine curves). FILE are
-GSM8K's test questions as JSON lines, in the order of gsm8k.csv, and RouteLLM's own gsm8k_responses.csv, whose
-answers a cascade can check. Prices are $2/$10 a million tokens for the weak and $4/$20 for the strong model,
-a token is four characters, and MMLU's answers are one token.
+FOLDER, or routellm in it, holds gsm8k.csv, mmlu.csv, mt_bench.csv (paired outcomes of a weak and a strong
+model, from github.com/lm-sys/RouteLLM) and reference.json (11 points and five figures for each of nine
+curves). FILE are GSM8K's test questions as JSON lines, in the order of gsm8k.csv, and RouteLLM's own
+gsm8k_responses.csv, whose answers a cascade can check. Prices are $2/$10 a million tokens for the weak and
+$4/$20 for the strong model, a token is four characters, and MMLU's answers are one token.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import random
 import re
@@ -25,12 +24,8 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
-import pandas as pd
 from scipy.stats import kstest
 
-import llmkit as kit
-from llmkit.compare import COLUMNS
-from llmkit.comparison import Comparison
 from llmkit.curve_tests import (
     apgr_interval,
     curve_p,
@@ -42,23 +37,19 @@ from llmkit.curves import Chord, Curve, Floats, Pair, apgr, area, cpt, route_cur
 from llmkit.headroom import headroom
 from llmkit.learned import Router, fit
 from llmkit.payoff import Outcome, cascade, escalation, judge, oracle, route
-from llmkit.recordings import OnlyRecorded
-from llmkit.records import Request
 from llmkit.stats import mcnemar
+from tools.check_replay import replayed
+from tools.routing_data import MARKER, PREFIX, Checks, Rows, clean, column, gsm8k, mmlu, read, weak_answers
 
 NAMES = ("CPT20", "CPT50", "CPT80", "AUC", "APGR")
 FILES = {"gsm8k": "gsm8k.csv", "mmlu": "mmlu.csv", "mt-bench": "mt_bench.csv"}
-PREFIX = 1_100  # tokens of instructions before each GSM8K question
 PASSES, SEEDS = 10, 200
-MARKER = r"#### *-?[$]?[0-9]"
 # Published counts of Opus and Sonnet on the 500 tasks of SWE-bench Verified with mini-SWE-agent, and their
 # bills (USD): both, only Opus, only Sonnet, neither, Opus, Sonnet (swe-bench.github.io, leaderboards.json).
 SWE_BENCH = {
     "Opus 4 / Sonnet 4": (296, 42, 28, 134, 565.64, 185.73),
     "Opus 4.5 / Sonnet 4.5": (330, 42, 23, 105, 360.62, 279.17),
 }
-
-Rows = list[dict[str, str]]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--prompts", type=Path)
     parser.add_argument("--answers", type=Path)
     options = parser.parse_args(arguments)
+    if (options.folder / "routellm").is_dir():
+        options.folder /= "routellm"
     tables = {name: read(options.folder / file) for name, file in FILES.items()}
     reference = json.loads((options.folder / "reference.json").read_text("utf-8"))["benchmarks"]
     prompts = questions(options, tables["gsm8k"])
@@ -85,37 +78,6 @@ def main(arguments: list[str] | None = None) -> int:
     return int(checks.off > 0)
 
 
-class Checks:
-    """Counts what agrees and what does not."""
-
-    def __init__(self) -> None:
-        self.held = self.off = 0
-
-    def same(self, name: str, ours: float | str, stated: float | str, *, within: float = 1e-12) -> None:
-        """Print one figure; ``within`` is relative, or absolute below 1."""
-        if isinstance(ours, str) or isinstance(stated, str):
-            fine = ours == stated
-        else:
-            fine = abs(ours - stated) <= within * max(1.0, abs(stated))
-        self.count(fine, f"{name:58} {ours!s:>22} {stated!s:>22}")
-
-    def between(self, name: str, ours: float, low: float, high: float) -> None:
-        """Print one figure that should lie between two."""
-        self.count(low <= ours <= high, f"{name:58} {ours:22.6f} {f'{low:g} .. {high:g}':>22}")
-
-    def count(self, fine: bool, line: str) -> None:
-        """Print a line with its mark."""
-        self.held += fine
-        self.off += not fine
-        print(f"{line}  {'ok' if fine else 'OFF'}")
-
-
-def read(path: Path) -> Rows:
-    """All rows of a table, the contaminated ones too."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def questions(options: Any, table: Rows) -> list[str] | None:
     """GSM8K's questions without the contaminated ones, or None when there are none beside the tables."""
     path = options.prompts or options.folder.parent / "benchmarks" / "gsm8k_test.jsonl"
@@ -124,16 +86,6 @@ def questions(options: Any, table: Rows) -> list[str] | None:
         return None
     texts = [json.loads(line)["question"] for line in path.read_text("utf-8").splitlines()]
     return [text for text, row in zip(texts, table, strict=True) if row["contaminated"] == "0"]
-
-
-def clean(table: Rows) -> Rows:
-    """The rows that no model was trained on."""
-    return [row for row in table if row["contaminated"] == "0"]
-
-
-def column(table: Rows, name: str) -> Floats:
-    """One column as numbers, (n,)."""
-    return np.array([float(row[name]) for row in table])
 
 
 def stored_figures(checks: Checks, reference: Mapping[str, Any]) -> None:
@@ -206,22 +158,6 @@ def averaged(passes: Sequence[Floats]) -> Floats:
     for percent, quality in np.concatenate(passes).tolist():
         found.setdefault(round(percent, 9), []).append(quality)
     return np.array([(percent, np.mean(found[percent])) for percent in sorted(found)])
-
-
-def gsm8k(table: Rows, prefix: int) -> Pair:
-    """GSM8K in dollars, with so many tokens of instructions before each question."""
-    rows = clean(table)
-    ask = column(rows, "prompt_chars") / 4 + prefix
-    weak = ask * 2 + column(rows, "weak_chars") / 4 * 10
-    strong = ask * 4 + column(rows, "strong_chars") / 4 * 20
-    return Pair(column(rows, "weak"), column(rows, "strong"), weak / 1e6, strong / 1e6)
-
-
-def mmlu(table: Rows, prefix: int) -> Pair:
-    """MMLU in dollars; one token an answer."""
-    rows = clean(table)
-    ask = column(rows, "prompt_chars") / 4 + prefix
-    return Pair(column(rows, "weak"), column(rows, "strong"), (ask * 2 + 10) / 1e6, (ask * 4 + 20) / 1e6)
 
 
 def exact_figures(checks: Checks, tables: Mapping[str, Rows]) -> None:
@@ -405,90 +341,6 @@ def marker(checks: Checks, table: Rows, answers: Path | None) -> None:
     print(f"marker: needed lift {found_figures.needed:.3f}, {escalation(pair, up)}")
     measured(checks, "marker", pair, outcome, (0.010, 0.028), 0.002)
     checks.between("marker: gain over a coin, points", 100 * found_figures.gain, 1.75, 2.1)
-
-
-def weak_answers(table: Rows, answers: Path | None) -> list[str]:
-    """The weak model's answers; where they are not there, stand-ins that end with a marker or do not."""
-    if answers is None:
-        return ["no number" if up else "#### 1" for up in rebuilt(gsm8k(table, PREFIX))]
-    found = read(answers)
-    weak = next(name for name in found[0] if name.startswith("mixtral") and name.endswith("_response"))
-    kept = zip(found, table, strict=True)
-    return [row[weak] for row, facts in kept if facts["contaminated"] == "0"]
-
-
-def replayed(checks: Checks, table: Rows, prompts: list[str] | None, answers: Path | None) -> None:
-    """The rule, the cascade and a router again, as policies that are replayed on a comparison."""
-    if prompts is None:
-        return
-    print("\ngsm8k: the same as policies, by kit.replay")
-    pair = gsm8k(table, PREFIX)
-    c = recorded(pair, prompts, weak_answers(table, answers))
-    weak, strong = (OnlyRecorded(name, name, Request()) for name in c.labels)
-    marked = kit.cascade(weak, strong, accept=kit.checks.has(MARKER), label="marker")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        router = kit.fit_router(c)
-    policies = [
-        kit.route(weak, strong, by=len, at=300, label="length"),
-        marked,
-        kit.fallback(marked, strong, label="safe"),
-        kit.cascade(weak, strong, accept=lambda prompt, answer: answer.text.startswith("no"), label="wrong"),
-        kit.route(weak, strong, by=router, at=router.cut(prompts, 0.3), label="learned"),
-        kit.mix(weak, strong, p=0.3, label="coin"),
-    ]
-    r = kit.replay(c, policies)
-    found = {verdict.label: verdict for verdict in r.verdicts.verdicts}
-    up = np.array([not re.search(MARKER, text) for text in weak_answers(table, answers)])
-    for name, outcome in (
-        ("length", route(pair, np.array([len(text) for text in prompts]) >= 300)),
-        ("marker", cascade(pair, up)),
-        ("wrong", cascade(pair, ~up)),
-    ):
-        stated, ours = judge(pair, outcome), found[name].figures
-        for figure in ("quality", "cost", "gain", "lift", "needed"):
-            title = f"replay of {name}: {figure}, as computed from the columns"
-            checks.same(title, getattr(ours, figure), getattr(stated, figure), within=1e-9)
-    checks.same("replay of length: gain over a coin", found["length"].figures.gain, 0.011840906868887835)
-    checks.between(
-        "replay of marker: gain over a coin, points", 100 * found["marker"].figures.gain, 1.75, 2.1
-    )
-    checks.between("replay of marker: p among six policies (Holm)", found["marker"].p, 0.0, 0.02)
-    rows = [r.frame[r.frame["policy"] == name].drop(columns="policy") for name in ("marker", "safe")]
-    same = rows[0].reset_index(drop=True).equals(rows[1].reset_index(drop=True))
-    checks.same("fallback around the cascade, 1,307 items", str(same), "True")
-    for name in ("marker", "learned"):
-        checks.same(f"{name} pays", str(found[name].pays), "True")
-    for name in ("wrong", "coin"):
-        checks.same(f"{name} pays", str(found[name].pays), "False")
-    print(r.verdicts)
-
-
-def recorded(pair: Pair, prompts: list[str], weak: list[str]) -> Comparison:
-    """GSM8K's outcomes as a comparison of two models; the strong one's answers are stand-ins."""
-    grade = kit.graders.exact()
-    items = pd.DataFrame({"text": prompts, "target": "x"})
-    task = kit.Task(items, prompt="{text}", target="target", grade=grade, name="gsm8k")
-    parts = []
-    for name, quality, cost, texts in (
-        ("weak", pair.weak_quality, pair.weak_cost, weak),
-        ("strong", pair.strong_quality, pair.strong_cost, ["#### 2"] * pair.n),
-    ):
-        part = pd.DataFrame({column: [None] * pair.n for column in COLUMNS}, dtype=object)
-        part = part.assign(item=task.ids, model=name, served=name, repeat=0, outcome="ok", origin="live")
-        parts.append(part.assign(simulated=False, score=quality, cost=cost, latency=1.0, answer=texts))
-    return Comparison(task, ["weak", "strong"], pd.concat(parts, ignore_index=True))
-
-
-def rebuilt(pair: Pair) -> Any:
-    """133 items with the published share and lift, (n,) bool; the dearer ones likelier."""
-    draw = np.random.default_rng(0)
-    up = np.zeros(pair.n, dtype=bool)
-    for solved, count in ((1, 84), (0, 49)):
-        among = np.flatnonzero((pair.weak_quality == 0) & (pair.strong_quality == solved))
-        chances = pair.strong_cost[among] / pair.strong_cost[among].sum()
-        up[draw.choice(among, count, replace=False, p=chances)] = True
-    return up
 
 
 def swe_bench(checks: Checks) -> None:
