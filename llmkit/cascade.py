@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from .accept import Check, Finding, as_check
 from .errors import BudgetExceeded, CallError, UsageError
@@ -140,7 +140,7 @@ class Cascade(Policy):
             guesses += check.estimates(self.models[place], asked[place], answer)
         return together(guesses)
 
-    def swapped(self, swap: Callable[[Model], Model]) -> Cascade:
+    def swapped(self, swap: Callable[[Model], Model]) -> Self:
         """The same over other models, its checks too."""
         other = super().swapped(swap)
         other.checks = [check.swapped(swap) for check in self.checks]

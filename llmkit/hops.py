@@ -13,6 +13,7 @@ from typing import Any
 from .errors import CallError, NotRecorded, Partial
 from .model import Model
 from .records import SETTINGS, Cost, LineItem, Message, Request, Response, Step, Thought
+from .totals import add_seconds, step_of
 
 FIRST_REST, LONGEST_REST, SHORTEST_REST = 5.0, 60.0, 0.5
 _BLANK = Request()
@@ -83,6 +84,7 @@ class Decision:
     model: str
     attempts: Sequence[str] = ()
     steps: Sequence[Step] = ()
+    waited: float = 0.0
 
     def written(self) -> str:
         """As JSON; amounts as decimal strings."""
@@ -90,17 +92,17 @@ class Decision:
             [s.role, s.model, None if s.cost is None else str(s.cost), s.latency, s.outcome, s.error]
             for s in self.steps
         ]
-        return json.dumps([self.model, list(self.attempts), steps])
+        return json.dumps([self.model, list(self.attempts), steps, self.waited])
 
     @classmethod
     def read(cls, text: str) -> Decision:
         """What ``written`` wrote; what usage the steps had is not kept."""
-        model, attempts, rows = json.loads(text)
+        model, attempts, rows, *waited = json.loads(text)
         steps = [
             Step(role, name, None if cost is None else Decimal(cost), latency, None, outcome, error)
             for role, name, cost, latency, outcome, error in rows
         ]
-        return cls(model, attempts, steps)
+        return cls(model, attempts, steps, *waited)
 
 
 @dataclass(slots=True)
@@ -149,13 +151,14 @@ class Trip:
         what = f"{type(error).__name__}: {error}"
         words = f"{target.name}: {what}" + (f" ({then})" if then else "")
         told = any(step.role == "failed" for step in error.steps)
+        inside = sum(step.latency or 0.0 for step in error.steps)
         before = error.attempts[:-1] if error.steps else ()
         self.attempts += (told and error.attempts) or (*before, words)
         own = Step(
             "failed",
             target.name,
             cost=None if error.maybe_paid else Decimal(0),
-            latency=seconds,
+            latency=max(0.0, seconds - inside),
             outcome="error",
             error=what,
         )
@@ -163,17 +166,14 @@ class Trip:
         self.error, self.maybe_paid = error, self.maybe_paid or error.maybe_paid
 
     def complete(self, response: Response) -> Response:
-        """The answer, with what was tried before it. An answer at the first hop stays as it is."""
+        """The answer, with what was tried and waited before it. An answer at once stays as it is."""
+        before = add_seconds([self.waited, *(step.latency for step in self.steps)])
+        own = step_of(response, "answer")
+        if before != 0:
+            times = [add_seconds([before, each]) for each in (response.latency, response.first_token)]
+            response = replace(response, latency=times[0], first_token=times[1])
         if not self.attempts:
             return response
-        own = Step(
-            "answer",
-            response.model,
-            cost=response.cost.total,
-            latency=response.latency,
-            usage=response.usage,
-            outcome=response.outcome,
-        )
         return replace(
             response,
             attempts=(*self.attempts, *response.attempts),

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Self
 
 from .errors import UsageError
 from .estimates import Estimate
@@ -19,7 +19,6 @@ from .model import Journal, Model
 from .records import Call, Message, Request
 
 REMEMBERED = 10_000  # turns of conversations; a digest each
-Own = TypeVar("Own", bound="Policy")
 
 
 class Question(str):
@@ -67,7 +66,7 @@ class Policy(Model):
         """That of the first model inside which has one."""
         return next((model.journal for model in self.models if model.journal is not None), None)
 
-    def swapped(self: Own, swap: Callable[[Model], Model]) -> Own:
+    def swapped(self, swap: Callable[[Model], Model]) -> Self:
         """The same policy over other models, with nothing remembered: ``swap`` is asked for each leaf."""
         other = copy.copy(self)
         by_id = {id(m): m.swapped(swap) if isinstance(m, Policy) else swap(m) for m in self.models}

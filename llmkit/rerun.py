@@ -333,9 +333,10 @@ def _taken(result: Outcome, tried: Outcome, here: Ints, *, last: bool) -> Ints:
     failed = tried.row < 0
     again = failed & ~tried.final & (not last)
     # What a failure may have cost is unknown, and left out, as when the policy runs.
-    known = np.zeros(len(here))
+    cost, latency = np.zeros(len(here)), np.zeros(len(here))
     for layer in tried.layers:
-        np.add.at(known, layer.where, np.nan_to_num(layer.cost))
-    tried.cost[again], tried.latency[again] = known[again], 0.0
+        np.add.at(cost, layer.where, np.nan_to_num(layer.cost))
+        np.add.at(latency, layer.where, np.nan_to_num(layer.latency))
+    tried.cost[again], tried.latency[again] = cost[again], latency[again]
     result.add(tried, here, ~again)
     return here[again]

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from math import inf
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from .errors import BudgetExceeded, CallError, NotRecorded, UsageError
 from .estimates import Estimate
@@ -132,8 +132,15 @@ class Composite(Policy):
         except NotRecorded:
             return None
         trip.attempts, trip.steps = list(decision.attempts), list(decision.steps)
+        trip.waited = decision.waited
         self.served(trip, target)
         return response
+
+    def swapped(self, swap: Callable[[Model], Model]) -> Self:
+        """The same over other models; recorded ones fail in no time."""
+        other = super().swapped(swap)
+        other._clock = lambda: 0.0
+        return other
 
     @property
     def out(self) -> dict[str, str]:
@@ -210,7 +217,7 @@ class Composite(Policy):
             target.failures = 0
         self.served(trip, target)
         if self.journal and not trip.unrecorded:
-            self.journal.note(key, Decision(target.name, trip.attempts, trip.steps).written())
+            self.journal.note(key, Decision(target.name, trip.attempts, trip.steps, trip.waited).written())
 
 
 class Fallback(Composite):
