@@ -228,7 +228,7 @@ def marks(request: Request) -> list[bytes]:
 
 def as_partial(error: CallError, text: str) -> CallError:
     """A failure after text was shown, as what it is: nobody else can go on from there."""
-    return Partial(
+    partial = Partial(
         str(error),
         status=error.status,
         code=error.code,
@@ -236,7 +236,9 @@ def as_partial(error: CallError, text: str) -> CallError:
         retry_after=error.retry_after,
         maybe_paid=True,
         partial=error.partial or text,
-    ).with_traceback(error.__traceback__)
+    )
+    partial.attempts, partial.steps = error.attempts, error.steps
+    return partial.with_traceback(error.__traceback__)
 
 
 def _wants_tools(message: Message) -> bool:

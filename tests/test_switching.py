@@ -8,7 +8,7 @@ import pytest
 
 import llmkit as kit
 from llmkit import checks, session
-from llmkit.errors import BudgetExceeded, NotRecorded, UsageError
+from llmkit.errors import BudgetExceeded, NotRecorded, Partial, UsageError
 from llmkit.model import finish
 from llmkit.records import Thought
 from llmkit.session import current
@@ -123,6 +123,19 @@ def test_a_stand_in_after_a_paid_draft_tells_all_three_calls(tmp_path):
     assert [step.role for step in response.steps] == ["draft", "failed", "answer"]
     assert response.cost.total == billed().certain
     assert len(response.attempts) == 2
+
+
+def test_a_stream_cut_off_after_a_draft_tells_of_the_draft_and_is_not_gone_on_with(tmp_path):
+    kit.connect("offline", store=tmp_path / "f.sqlite", faults=["cut:5@2"])
+    sonnet, opus, haiku = kit.models("sonnet", "opus", "haiku")
+    stream = kit.fallback(kit.cascade(sonnet, opus, accept=never), haiku).stream("Tell me a long story.")
+    shown = []
+    with pytest.raises(Partial) as caught:
+        shown.extend(stream)
+    assert caught.value.partial == "".join(shown) != ""
+    assert [step.role for step in caught.value.steps] == ["draft", "failed"]
+    assert caught.value.steps[0].cost == billed().certain
+    assert billed().attempts == 2
 
 
 # Ceilings
