@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,6 @@ from .policies import Route
 from .policy import Policy, check_models, leaves
 from .render import sentence, table
 from .rerun import Outcome, Rerun
-from .scope import here, within
 from .task import Task
 
 _SHOWN_MISSING = 5
@@ -82,10 +81,8 @@ def replay(c: Comparison, policies: Sequence[Model]) -> Replay:
             f"no item was asked of all of {answers.labels}; run the comparison to its end first"
         )
     rerun, outcomes = Rerun(answers), {}
-    # What a function of the user's asks of models is answered from the recordings too, and counted.
-    with within(replace(here(), missed=lambda model, asked: answers.lack(model.label, model, asked))):
-        for policy in policies:
-            outcomes[policy.label] = _repeats(rerun, rerun.swapped(policy))
+    for policy in policies:
+        outcomes[policy.label] = _repeats(rerun, rerun.swapped(policy))
     if answers.missing:
         raise NotRecorded(_missing(answers, names))
     return Replay(c.task, answers, outcomes, kinds={policy.label: _kind(policy) for policy in policies})

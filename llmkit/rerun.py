@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from .policies import Mix, Named, Route, Threshold, Vote, with_fee
 from .policy import Policy, Question, draw
 from .records import Call, Cost, Response
 from .routing import Composite
+from .scope import here, within
 
 T = TypeVar("T")
 Bools = npt.NDArray[np.bool_]
@@ -123,6 +125,10 @@ class Rerun:
 
     def one_by_one(self, model: Model, at: Ints, repeat: int) -> Outcome:
         """The same by running the model itself on each item; slower, and right for any model."""
+        with self._silent():
+            return self._each(model, at, repeat)
+
+    def _each(self, model: Model, at: Ints, repeat: int) -> Outcome:
         result = Outcome.empty(len(at))
         for n, place in enumerate(at):
             self.answers.now = int(place)
@@ -220,7 +226,8 @@ class Rerun:
         self.answers.now = place
         self._once(("check", id(check)), lambda: self._alive.append(check))
         try:
-            return check(self.answers.question(model, place, repeat), draft)
+            with self._silent():
+                return check(self.answers.question(model, place, repeat), draft)
         except NotRecorded:
             return _NONE
 
@@ -245,7 +252,8 @@ class Rerun:
             place_of = policy.above if isinstance(policy, Threshold) else policy.place_of
             places = [-1 if value is _UNTOLD else place_of(value) for value, _ in found]
             return np.array(places, dtype=np.int64), [fee for _, fee in found]
-        chosen = [policy.choose(self._bare(int(place), repeat)) for place in at]
+        with self._silent():
+            chosen = [policy.choose(self._bare(int(place), repeat)) for place in at]
         return np.array([place for place, _ in chosen], dtype=np.int64), [fee for _, fee in chosen]
 
     def _coin(self, seed: int, place: int, repeat: int) -> float:
@@ -264,7 +272,8 @@ class Rerun:
         lacked = self.answers.lacked
         self.answers.now = place
         try:
-            return with_fee(by(self._bare(place, repeat)))
+            with self._silent():
+                return with_fee(by(self._bare(place, repeat)))
         except NotRecorded:
             if self.answers.lacked == lacked:
                 raise
@@ -294,7 +303,13 @@ class Rerun:
         return result
 
     def _said(self, extract: Callable[[str], Any], row: int) -> Any:
-        return self._once(("said", id(extract), row), lambda: extract(self.answers.response(row).text))
+        with self._silent():
+            return self._once(("said", id(extract), row), lambda: extract(self.answers.response(row).text))
+
+    def _silent(self) -> AbstractContextManager[None]:
+        """What a function of the user's asks of models is answered from the recordings too, and counted."""
+        answers = self.answers
+        return within(replace(here(), missed=lambda model, asked: answers.lack(model.label, model, asked)))
 
     def _fallback(self, policy: Composite, at: Ints, repeat: int) -> Outcome:
         orders = np.array([policy.order(self.answers.request(int(place), repeat)) for place in at])
