@@ -203,31 +203,31 @@ class Rerun:
     def _findings(self, check: Check, model: Model, drafts: Outcome, at: Ints, repeat: int) -> list[Finding]:
         whole = isinstance(model, Replayed)
         found = []
-        for n, place in enumerate(at):
-            row = int(drafts.row[n])
-            if row < 0:
-                found.append(_NONE)
-            elif whole:
-                key = ("finding", id(check), row)
-                if key not in self._kept:
-                    self._kept[key] = self._finding(
-                        check, model, int(place), repeat, self.answers.response(row)
+        with self._silent():
+            for n, place in enumerate(at):
+                row = int(drafts.row[n])
+                if row < 0:
+                    found.append(_NONE)
+                elif whole:
+                    key = ("finding", id(check), row)
+                    if key not in self._kept:
+                        self._kept[key] = self._finding(
+                            check, model, int(place), repeat, self.answers.response(row)
+                        )
+                    found.append(self._kept[key])
+                else:
+                    total = None if np.isnan(drafts.cost[n]) else Decimal(str(drafts.cost[n]))
+                    draft = replace(
+                        self.answers.response(row), cost=Cost(total), latency=float(drafts.latency[n])
                     )
-                found.append(self._kept[key])
-            else:
-                total = None if np.isnan(drafts.cost[n]) else Decimal(str(drafts.cost[n]))
-                draft = replace(
-                    self.answers.response(row), cost=Cost(total), latency=float(drafts.latency[n])
-                )
-                found.append(self._finding(check, model, int(place), repeat, draft))
+                    found.append(self._finding(check, model, int(place), repeat, draft))
         return found
 
     def _finding(self, check: Check, model: Model, place: int, repeat: int, draft: Response) -> Finding:
         self.answers.now = place
         self._once(("check", id(check)), lambda: self._alive.append(check))
         try:
-            with self._silent():
-                return check(self.answers.question(model, place, repeat), draft)
+            return check(self.answers.question(model, place, repeat), draft)
         except NotRecorded:
             return _NONE
 
