@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from .accept import Check, Finding, as_check
-from .errors import CallError, UsageError
+from .errors import BudgetExceeded, CallError, UsageError
 from .estimates import Estimate
 from .hops import Target, Trip, addressed
 from .model import Model, finish
@@ -119,7 +119,7 @@ class Cascade(Policy):
             if trip.known is not None:
                 return (yield from trip.known.model.run(put(request, trip.known, trip)))
             place, response = yield from self._climb(request, trip, account)
-        except CallError as error:
+        except (CallError, BudgetExceeded) as error:
             raise account.failure(error) from None
         self.served(trip, self._targets[place])
         return account.answer(response, held=place < len(self.checks))
@@ -134,10 +134,14 @@ class Cascade(Policy):
         return same.index(place), len(same)
 
     def estimate(self, request: Request, answer: str) -> Estimate:
-        """As if nothing were accepted and every model were asked; checks left out."""
-        return together([model.estimate(addressed(request, model), answer) for model in self.models])
+        """As if nothing were accepted: every model is asked, and every check that is no function of yours."""
+        asked = [addressed(request, model) for model in self.models]
+        guesses = [model.estimate(each, answer) for model, each in zip(self.models, asked, strict=True)]
+        for place, check in enumerate(self.checks):
+            guesses += check.estimates(self.models[place], asked[place], answer)
+        return together(guesses)
 
-    def swapped(self, swap: Callable[[Model], Model]) -> Cascade:
+    def swapped(self, swap: Callable[[Model], Model]) -> Self:
         """The same over other models, its checks too."""
         other = super().swapped(swap)
         other.checks = [check.swapped(swap) for check in self.checks]
@@ -151,7 +155,11 @@ class Cascade(Policy):
             question = self._question(request, place, trip, handed)
             with closing(target.model.run(replace(question, stream=False))) as pieces:
                 response = finish(pieces)
-            finding = self.accepts(place, question, response)
+            try:
+                finding = self.accepts(place, question, response)
+            except BudgetExceeded:
+                account.add("draft", response, "no money was left to check it")
+                raise
             taken = finding.good is True
             account.add("answer" if taken else "draft", response, None if taken else finding.reason)
             for call in finding.calls:

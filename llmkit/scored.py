@@ -13,11 +13,12 @@ from .curves import Pair
 from .errors import UsageError
 from .learned import Router
 from .model import Model
+from .outcomes import Outcome
 from .payoff import Kind, Oracle, oracle
 from .payoff import Outcome as Judged
 from .policies import Mix, Named, Threshold
 from .policy import Policy
-from .rerun import Outcome, Rerun
+from .rerun import Rerun
 from .tradeoff import Tradeoff
 
 Bools = npt.NDArray[np.bool_]

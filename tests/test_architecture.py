@@ -37,6 +37,7 @@ FLOORS = {
         "reconcile",
         "answers",
         "rerun",
+        "outcomes",
         "coin",
         "tradeoff",
     },
