@@ -12,7 +12,7 @@ from .errors import BudgetExceeded, CallError, UsageError
 from .estimates import Estimate
 from .hops import Target, Trip, addressed
 from .model import Model, finish
-from .policy import Policy, Question, brief, put, together
+from .policy import Policy, Question, brief, nth_draw, put, together
 from .records import Message, Request, Response
 from .totals import Account
 
@@ -61,7 +61,7 @@ def cascade(
     not checked again. A model that fails raises; put ``kit.fallback`` around or inside.
 
     Args:
-        models: two or more, the cheapest first; the same one again is asked for another draw.
+        models: two or more, the cheapest first; the same one again, by name and settings, is asked for another draw.
         accept: a check (``kit.checks``) or any function of (prompt, response), see ``checks.as_check``;
             a list of them gives each model but the last its own.
         pass_draft: show the next model the draft and the reason, by ``cascade.HANDOVER_WITH_DRAFT``.
@@ -130,8 +130,7 @@ class Cascade(Policy):
 
     def draws(self, place: int) -> tuple[int, int]:
         """(n, m): the model at ``place`` stands there for the nth time, from 0, of m in all."""
-        same = [n for n, model in enumerate(self.models) if model is self.models[place]]
-        return same.index(place), len(same)
+        return nth_draw(self.models, place)
 
     def estimate(self, request: Request, answer: str) -> Estimate:
         """As if nothing were accepted: every model is asked, and every check that is no function of yours."""

@@ -16,7 +16,7 @@ from .errors import BudgetExceeded, CallError, UsageError
 from .estimates import Estimate
 from .hops import addressed
 from .model import Model, finish
-from .policy import Policy, Question, brief, dearest, draw, opening, put, together
+from .policy import Policy, Question, brief, dearest, draw, nth_draw, opening, put, together
 from .records import Request, Response
 from .totals import Account
 
@@ -259,10 +259,8 @@ class Vote(Policy):
         """(place of the model, repeat it is asked for), one for each vote."""
         if self.k:
             return [(0, repeat * self.k + n) for n in range(self.k)]
-        return [
-            (place, repeat * sum(m is model for m in self.models) + self._nth(place))
-            for place, model in enumerate(self.models)
-        ]
+        draws = [nth_draw(self.models, place) for place in range(len(self.models))]
+        return [(place, repeat * of + nth) for place, (nth, of) in enumerate(draws)]
 
     def elected(self, votes: Sequence[Hashable]) -> int:
         """Which of the votes stands for the answer: the first of the most frequent; 0 if all are None."""
@@ -273,9 +271,6 @@ class Vote(Policy):
         """All votes together."""
         guesses = [model.estimate(addressed(request, model), answer) for model in self.models]
         return together(guesses * (self.k or 1))
-
-    def _nth(self, place: int) -> int:
-        return sum(model is self.models[place] for model in self.models[:place])
 
 
 def with_fee(given: Any) -> tuple[Any, tuple[Response, ...]]:

@@ -129,6 +129,15 @@ def leaves(model: Model) -> Iterator[Model]:
         yield model
 
 
+def nth_draw(models: Sequence[Model], place: int) -> tuple[int, int]:
+    """(n, m): the model at ``place`` stands there for the nth time, from 0, of m in all.
+
+    Models of the same name and settings are the same one, also where they are two objects.
+    """
+    same = [n for n, model in enumerate(models) if _alike(model, models[place])]
+    return same.index(place), len(same)
+
+
 def opening(request: Request) -> Request:
     """A conversation up to the first answer, by which a decision for all of it is made."""
     turns = [place for place, message in enumerate(request.messages) if message.role == "assistant"]
@@ -185,6 +194,12 @@ def together(guesses: Sequence[Estimate], weights: Sequence[float] | None = None
         sum(expected, Decimal(0)) if len(expected) == len(asked) else None,
         sum(worst, Decimal(0)) if len(worst) == len(guesses) else None,
     )
+
+
+def _alike(one: Model, other: Model) -> bool:
+    # The name of a policy does not tell its checks and routers apart; only the same object is the same one.
+    made = isinstance(one, Policy) or isinstance(other, Policy)
+    return one is other or (not made and one.name == other.name and one.defaults == other.defaults)
 
 
 def _no_cycle(model: Model, above: tuple[Model, ...], cleared: set[int]) -> None:

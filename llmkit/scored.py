@@ -33,7 +33,7 @@ def tradeoff(rerun: Rerun, policy: Model, outcomes: Sequence[Outcome]) -> Tradeo
     if not isinstance(policy, Policy) or len(policy.models) != 2 or any(map(_nested, policy.models)):
         raise UsageError(f"{policy.label!r} has no curve; a route or a cascade of two single models has")
     weak, strong = (model.label for model in policy.models)
-    if weak == strong:
+    if weak == strong or (isinstance(policy, Cascade) and policy.draws(1)[0]):
         raise UsageError(f"both models of {policy.label!r} are {weak!r}, so no curve runs between them")
     swapped, answers, repeats = rerun.swapped(policy), rerun.answers, range(len(outcomes))
     if not isinstance(swapped, Policy):

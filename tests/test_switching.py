@@ -473,3 +473,10 @@ def test_a_check_that_raises_neither_loses_the_answer_nor_its_cost(pair):
     assert response.cost.total == billed().certain
     assert "ZeroDivisionError: oops" in response.attempts[0]
     assert not math.isnan(response.latency)
+
+
+def test_a_retry_by_a_second_object_of_the_model_is_another_answer():
+    retry = kit.cascade(kit.model("sonnet"), kit.model("sonnet"), accept=never)
+    response = retry(QUESTION)
+    assert [step.role for step in response.steps] == ["draft", "answer"]
+    assert response.cost.total == billed().certain > response.steps[0].cost
