@@ -61,7 +61,7 @@ def cascade(
     not checked again. A model that fails raises; put ``kit.fallback`` around or inside.
 
     Args:
-        models: two or more, the cheapest first; the same one again, by name and settings, is asked for another draw.
+        models: two or more, the cheapest first; the same one again (name and settings) gives another draw.
         accept: a check (``kit.checks``) or any function of (prompt, response), see ``checks.as_check``;
             a list of them gives each model but the last its own.
         pass_draft: show the next model the draft and the reason, by ``cascade.HANDOVER_WITH_DRAFT``.
