@@ -9,9 +9,11 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, Literal
 
 from .errors import CallError, LLMKitError, UsageError
+from .estimates import Estimate
 from .records import Response
 
 Looked = Callable[[str, Response], Any]
@@ -81,6 +83,10 @@ class Check(ABC):
         """The same check, asking other models; ``swap`` is asked for each."""
         return self
 
+    def estimates(self, model: Any, request: Any, answer: str) -> list[Estimate]:
+        """Of each call it would make to look at ``answer`` by ``model``; a function's own are not known."""
+        return []
+
     def __and__(self, other: object) -> Check:
         return Pair("&", self, as_check(other))
 
@@ -145,6 +151,10 @@ class Pair(Check):
         """Both, asking other models."""
         return Pair(self.sign, self.one.swapped(swap), self.two.swapped(swap))
 
+    def estimates(self, model: Any, request: Any, answer: str) -> list[Estimate]:
+        """As if both were looked at."""
+        return self.one.estimates(model, request, answer) + self.two.estimates(model, request, answer)
+
 
 class Not(Check):
     """The opposite of a check; what could not be told stays untold."""
@@ -163,6 +173,10 @@ class Not(Check):
     def swapped(self, swap: Callable[[Any], Any]) -> Check:
         """The same, asking other models."""
         return Not(self.inner.swapped(swap))
+
+    def estimates(self, model: Any, request: Any, answer: str) -> list[Estimate]:
+        """The same."""
+        return self.inner.estimates(model, request, answer)
 
 
 def as_check(accept: object) -> Check:
@@ -200,7 +214,7 @@ def has(pattern: str, *, flags: int = re.MULTILINE) -> Check:
 
 def shorter_than(most: int, unit: Literal["characters", "words"] = "characters") -> Check:
     """The answer has fewer than ``most`` characters or words; ``~shorter_than(...)`` asks for more."""
-    if unit not in ("characters", "words") or most < 1:
+    if unit not in ("characters", "words") or not isinstance(most, Real) or not most >= 1:
         raise UsageError(f'{most!r} {unit!r} is no length; give a number above 0 of "characters" or "words"')
 
     def look(_: str, response: Response) -> Finding:
@@ -266,10 +280,10 @@ def confidence(text: str) -> float | None:
 
 def share(name: str, value: float) -> float:
     """``value`` if it is between 0 and 1. Raises ``UsageError`` otherwise."""
-    fit = isinstance(value, int | float) and not math.isnan(value) and 0 <= value <= 1
+    fit = isinstance(value, Real) and not math.isnan(value) and 0 <= value <= 1
     if not fit or isinstance(value, bool):
         raise UsageError(f"{name} is {value!r}; give a number from 0 to 1")
-    return value
+    return float(value)
 
 
 def _is_json(_: str, response: Response) -> tuple[bool, str]:

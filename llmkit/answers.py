@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cached_property
 from math import isnan
 from statistics import fmean
 from typing import Any
@@ -59,9 +60,15 @@ class Answers:
     """
 
     def __init__(
-        self, task: Task, frame: pd.DataFrame, labels: Sequence[str], *, defaults: dict[str, Request]
+        self,
+        task: Task,
+        frame: pd.DataFrame,
+        labels: Sequence[str],
+        *,
+        defaults: Mapping[str, Request],
+        names: Mapping[str, str] | None = None,
     ) -> None:
-        self.task, self.labels, self.defaults = task, list(labels), defaults
+        self.task, self.labels, self.defaults, self.names = task, list(labels), defaults, dict(names or {})
         self.score, self.cost, self.latency = (
             pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float)
             for name in ("score", "cost", "latency")
@@ -118,15 +125,54 @@ class Answers:
         places = self._places.get(_mark(request.messages[0].content), ())
         if not places or request.repeat >= self.repeats:
             return None
-        if request.content() != self._asked(label, request, model).content():
+        other = self.names.get(label, model.name) != model.name
+        if other or request.content() != self._asked(label, request, model).content():
             return None
         place = self.now if self.now in places else places[0]
         row = int(self.rows[label][place, request.repeat])
         return None if row < 0 or self.fate[row] == 3 else row
 
+    def row_of(self, place: int, response: Response) -> int:
+        """The row that holds an answer, or the same text to the same item by a policy that was compared.
+
+        Raises ``NotRecorded`` for an answer that nobody graded.
+        """
+        word, _, row = (response.response_id or "").partition(" ")
+        if word == "row":
+            return int(row)
+        item = self.task.ids[int(self.items[place])]
+        if (item, response.text) not in self._told:
+            raise NotRecorded(
+                f"the answer of {response.model} to item {item!r} is recorded, but no row of this comparison "
+                "holds its grade; compare the policy itself beside its models, which costs nothing now: "
+                "kit.compare(task, [sonnet, opus, policy])"
+            )
+        return self._told[item, response.text]
+
+    @cached_property
+    def _told(self) -> dict[tuple[str, str], int]:
+        """(item, answer) -> its row; a policy's own before those of the models inside."""
+        keys = zip(self._columns["item"], self._columns["model"], self._columns["answer"], strict=True)
+        rows = [(model not in self.rows, -row, item, text) for row, (item, model, text) in enumerate(keys)]
+        return {(item, text): -row for _, row, item, text in sorted(rows, key=lambda each: each[:2])}
+
+    def served(self, row: int) -> str | None:
+        """The label of the model whose answer a row holds, or its id where it has none here."""
+        if row < 0:
+            return None
+        id = self._columns["served"][row]
+        return next((label for label, name in self.names.items() if name == id), id)
+
+    @property
+    def lacked(self) -> int:
+        """Calls missing so far."""
+        return sum(entry.calls for entry in self.missing.values())
+
     def same_settings(self, label: str, model: Model) -> bool:
-        """Whether a model would be asked as the one of that label was."""
+        """Whether it is the model of that label, and would be asked as it was."""
         request = self.request(0)
+        if self.names.get(label, model.name) != model.name:
+            return False
         return addressed(request, model).content() == self._asked(label, request, model).content()
 
     def lack(self, label: str, model: Model, request: Request, *, calls: int = 1) -> None:
@@ -217,7 +263,10 @@ class _Blank(Model):
         yield ""
 
 
-_KEPT = ("model", "answer", "outcome", "served", "simulated", "error", "input_tokens", "output_tokens")
+_KEPT = (
+    *("item", "model", "answer", "outcome", "served", "simulated", "error"),
+    *("input_tokens", "output_tokens"),
+)
 
 
 def _mark(content: Content) -> str:

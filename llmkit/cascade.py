@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 from .accept import Check, Finding, as_check
-from .errors import CallError, UsageError
+from .errors import BudgetExceeded, CallError, UsageError
 from .estimates import Estimate
 from .hops import Target, Trip, addressed
 from .model import Model, finish
-from .policy import Policy, Question, brief, put, together
+from .policy import Policy, Question, brief, nth_draw, put, together
 from .records import Message, Request, Response
 from .totals import Account
 
@@ -61,7 +61,7 @@ def cascade(
     not checked again. A model that fails raises; put ``kit.fallback`` around or inside.
 
     Args:
-        models: two or more, the cheapest first; the same one again is asked for another draw.
+        models: two or more, the cheapest first; the same one again (name and settings) gives another draw.
         accept: a check (``kit.checks``) or any function of (prompt, response), see ``checks.as_check``;
             a list of them gives each model but the last its own.
         pass_draft: show the next model the draft and the reason, by ``cascade.HANDOVER_WITH_DRAFT``.
@@ -119,7 +119,7 @@ class Cascade(Policy):
             if trip.known is not None:
                 return (yield from trip.known.model.run(put(request, trip.known, trip)))
             place, response = yield from self._climb(request, trip, account)
-        except CallError as error:
+        except (CallError, BudgetExceeded) as error:
             raise account.failure(error) from None
         self.served(trip, self._targets[place])
         return account.answer(response, held=place < len(self.checks))
@@ -130,14 +130,17 @@ class Cascade(Policy):
 
     def draws(self, place: int) -> tuple[int, int]:
         """(n, m): the model at ``place`` stands there for the nth time, from 0, of m in all."""
-        same = [n for n, model in enumerate(self.models) if model is self.models[place]]
-        return same.index(place), len(same)
+        return nth_draw(self.models, place)
 
     def estimate(self, request: Request, answer: str) -> Estimate:
-        """As if nothing were accepted and every model were asked; checks left out."""
-        return together([model.estimate(addressed(request, model), answer) for model in self.models])
+        """As if nothing were accepted: every model is asked, and every check that is no function of yours."""
+        asked = [addressed(request, model) for model in self.models]
+        guesses = [model.estimate(each, answer) for model, each in zip(self.models, asked, strict=True)]
+        for place, check in enumerate(self.checks):
+            guesses += check.estimates(self.models[place], asked[place], answer)
+        return together(guesses)
 
-    def swapped(self, swap: Callable[[Model], Model]) -> Cascade:
+    def swapped(self, swap: Callable[[Model], Model]) -> Self:
         """The same over other models, its checks too."""
         other = super().swapped(swap)
         other.checks = [check.swapped(swap) for check in self.checks]
@@ -151,7 +154,11 @@ class Cascade(Policy):
             question = self._question(request, place, trip, handed)
             with closing(target.model.run(replace(question, stream=False))) as pieces:
                 response = finish(pieces)
-            finding = self.accepts(place, question, response)
+            try:
+                finding = self.accepts(place, question, response)
+            except BudgetExceeded:
+                account.add("draft", response, "no money was left to check it")
+                raise
             taken = finding.good is True
             account.add("answer" if taken else "draft", response, None if taken else finding.reason)
             for call in finding.calls:

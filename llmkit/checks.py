@@ -27,6 +27,7 @@ from .accept import (
     verbal_confidence,
 )
 from .errors import CallError, UsageError
+from .estimates import Estimate
 from .model import Model, finish
 from .policy import Question, text_of
 from .records import Call, Message, Request, Response
@@ -112,8 +113,8 @@ def agrees(k: int = 3, *, extract: Callable[[str], Hashable] | None = None, shar
         extract: what of a text must agree; left out, all of it but case and space.
         share_of: of the k answers, how many must be as the draft is; 1 is all.
     """
-    if k < 2:
-        raise UsageError(f"k is {k!r}; give at least 2 answers that can agree")
+    if not isinstance(k, int) or k < 2:
+        raise UsageError(f"k is {k!r}; give a whole number of at least 2 answers that can agree")
     return Agrees(k, extract or plain, share("share_of", share_of))
 
 
@@ -160,6 +161,10 @@ class Agrees(Check):
                 return Finding(False, what, tuple(calls))
         return Finding(True, "", tuple(calls))
 
+    def estimates(self, model: Any, request: Any, answer: str) -> list[Estimate]:
+        """As many answers like the draft."""
+        return [model.estimate(request, answer)] * (self.k - 1)
+
     def _repeats(self, drafted: int) -> list[int]:
         first = drafted * self.k
         return [first + n for n in range(self.k) if first + n != drafted][: self.k - 1]
@@ -175,13 +180,16 @@ class AskedConfidence(Check):
     def look(self, prompt: str, response: Response) -> Finding:
         """Ask in a further turn."""
         model, request = _drafted(prompt, self.name)
-        turns = (Message("assistant", response.text or "(no text)"), Message("user", HOW_SURE))
-        call = _asked(model, replace(request, messages=(*request.messages, *turns), schema=None, tools=()))
+        call = _asked(model, _how_sure(request, response.text))
         stated = confidence(call.text)
         if stated is None:
             return Finding(None, f"it did not say how sure it is: {call.text[:80]!r}", (call,))
         why = f"it is only {stated:.0%} sure" * (stated < self.at)
         return Finding(stated >= self.at, why, (call,), score=stated)
+
+    def estimates(self, model: Any, request: Any, answer: str) -> list[Estimate]:
+        """Of one more turn."""
+        return [model.estimate(_how_sure(request, answer), "Confidence: 70%")]
 
 
 class Judge(Check):
@@ -195,9 +203,7 @@ class Judge(Check):
     def look(self, prompt: str, response: Response) -> Finding:
         """Ask the judge."""
         request = prompt.request if isinstance(prompt, Question) else None
-        fields = {"rubric": self.rubric, "question": _told(prompt, request), "answer": response.text}
-        asked = re.sub(r"\{(rubric|question|answer)\}", lambda found: fields[found[1]], self.template)
-        question = self.model.request(asked)
+        question = self._question(_told(prompt, request), response.text)
         if request is not None:
             question = replace(question, repeat=request.repeat, call=request.call)
         call = _asked(self.model, question)
@@ -211,10 +217,25 @@ class Judge(Check):
         """The same rubric for another judge."""
         return Judge(swap(self.model), self.rubric, self.template)
 
+    def estimates(self, model: Any, request: Any, answer: str) -> list[Estimate]:
+        """Of one verdict."""
+        question = self._question(_told(Question.of(request), request), answer)
+        return [self.model.estimate(question, f"Reason: {self.rubric[:80]}\nVerdict: PASS")]
+
+    def _question(self, told: str, answer: str) -> Request:
+        fields = {"rubric": self.rubric, "question": told, "answer": answer}
+        asked = re.sub(r"\{(rubric|question|answer)\}", lambda found: fields[found[1]], self.template)
+        return self.model.request(asked)
+
 
 def plain(text: str) -> str:
     """A text without case, and with single spaces."""
     return " ".join(text.split()).casefold()
+
+
+def _how_sure(request: Request, answer: str) -> Request:
+    turns = (Message("assistant", answer or "(no text)"), Message("user", HOW_SURE))
+    return replace(request, messages=(*request.messages, *turns), schema=None, tools=())
 
 
 def _asked(model: Model, request: Request) -> Response:

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .cascade import Cascade
 from .curve_tests import flipped_p, gain_interval, gain_intervals, permutation_p
 from .curves import Pair
 from .multiplicity import holm
 from .payoff import Judgement, Kind, Outcome, judge
+from .policies import Route
+from .policy import Policy, leaves
 from .records import Request
 from .render import sentence as paragraph
 from .render import table
@@ -151,6 +154,18 @@ def judged(tosses: Sequence[Toss], *, simulated: bool = False) -> Verdicts:
         if not toss.rival and other.rival and (words := _outdone(toss, other))
     ]
     return Verdicts(found, outdone=outdone, simulated=simulated)
+
+
+def made_of(policy: Policy) -> Made:
+    """Of which models a policy is made, and when it decides, if it has two and asks no other."""
+    labels = tuple(dict.fromkeys(leaf.label for leaf in leaves(policy)))
+    nested = any(isinstance(model, Policy) for model in policy.models)
+    if nested or len(labels) != 2:
+        return Made("other", labels)
+    return Made(
+        "cascade" if isinstance(policy, Cascade) else "route" if isinstance(policy, Route) else "other",
+        labels,
+    )
 
 
 def same_model(

@@ -14,15 +14,15 @@ from typing import Any, Literal
 
 from . import rows
 from .amounts import dollars
+from .coin import made_of
 from .comparison import Comparison
 from .errors import BudgetExceeded, CallError, Interrupted, LLMKitError, NotRecorded, Refused, UsageError
 from .grades import Grade, grade_with
 from .grading import Grading
 from .model import Model, finish
-from .policy import Policy
+from .policy import Policy, check_models
 from .progress import Progress, progress
 from .records import Call, Response
-from .rerun import made_of
 from .resume import Resume
 from .rows import COLUMNS, Job, Rows
 from .scope import Scope, here, within
@@ -238,6 +238,7 @@ class _Run:
 def _check(models: Sequence[Model], repeats: int, errors: str) -> None:
     if isinstance(models, Model) or not models:
         raise UsageError("compare needs a list of models: kit.compare(task, [sonnet, opus])")
+    check_models(models)
     labels = [model.label for model in models]
     if len(set(labels)) < len(labels):
         raise UsageError(
@@ -297,9 +298,13 @@ def _ceiling(
 
 
 def _about(models: Sequence[Model]) -> dict[str, Any]:
-    single = {model.label: model.defaults for model in models if not isinstance(model, Policy)}
-    made = {model.label: made_of(model) for model in models if isinstance(model, Policy)}
-    return {"settings": _settings(models), "defaults": single, "policies": made}
+    single = {model.label: model for model in models if not isinstance(model, Policy)}
+    return {
+        "settings": _settings(models),
+        "defaults": {label: model.defaults for label, model in single.items()},
+        "names": {label: model.name for label, model in single.items()},
+        "policies": {model.label: made_of(model) for model in models if isinstance(model, Policy)},
+    }
 
 
 def _settings(models: Sequence[Model]) -> dict[str, str]:

@@ -43,6 +43,7 @@ class Comparison:
         note: what a reader must know, such as a stop at the ceiling; "" if nothing.
         early: how a run that looked early ended, or None; the verdict's intervals then hold at any time.
         defaults: label -> the settings a model was asked with, where it is one model; for ``kit.replay``.
+        names: label -> the exact model, where it is one; for ``kit.replay``.
         policies: label -> what a policy is made of.
     """
 
@@ -56,6 +57,7 @@ class Comparison:
         note: str = "",
         early: Early | None = None,
         defaults: Mapping[str, Request] | None = None,
+        names: Mapping[str, str] | None = None,
         policies: Mapping[str, Made] | None = None,
         **about: Any,
     ) -> None:
@@ -70,7 +72,8 @@ class Comparison:
             )
         self.task, self.labels, self.frame = task, list(labels), frame
         self.settings, self.note, self.early = dict(settings or {}), note, early
-        self.defaults, self.policies = dict(defaults or {}), dict(policies or {})
+        self.defaults, self.names = dict(defaults or {}), dict(names or {})
+        self.policies = dict(policies or {})
 
     @classmethod
     def from_series(cls, *scores: pd.Series, cluster: pd.Series | None = None, **about: Any) -> Comparison:

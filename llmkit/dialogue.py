@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import schemas, tools
-from .errors import CallError
+from .errors import BudgetExceeded, CallError
 from .estimates import Estimate
 from .model import Model, Prompt, Wrapper
 from .recordings import Recorded
@@ -49,7 +49,7 @@ class Dialogue(Wrapper):
         while True:
             try:
                 response = yield from self.model.run(request)
-            except CallError as error:
+            except (CallError, BudgetExceeded) as error:
                 error.steps = (*(step_of(turn, "tool") for turn in done), *error.steps)
                 raise
             done.append(response)

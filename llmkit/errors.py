@@ -81,7 +81,16 @@ class NotRecorded(LLMKitError):
 
 
 class BudgetExceeded(LLMKitError):
-    """The worst case of a call does not fit under a ceiling; it was not sent."""
+    """The worst case of a call does not fit under a ceiling; it was not sent.
+
+    Attributes:
+        attempts, steps: the calls already made on the way to this one, as for ``CallError``.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.attempts: tuple[str, ...] = ()
+        self.steps: tuple[Any, ...] = ()
 
 
 class Stopped(LLMKitError):

@@ -13,6 +13,7 @@ from typing import Any
 from .errors import CallError, NotRecorded, Partial
 from .model import Model
 from .records import SETTINGS, Cost, LineItem, Message, Request, Response, Step, Thought
+from .totals import add_seconds, step_of
 
 FIRST_REST, LONGEST_REST, SHORTEST_REST = 5.0, 60.0, 0.5
 _BLANK = Request()
@@ -83,6 +84,7 @@ class Decision:
     model: str
     attempts: Sequence[str] = ()
     steps: Sequence[Step] = ()
+    waited: float = 0.0
 
     def written(self) -> str:
         """As JSON; amounts as decimal strings."""
@@ -90,17 +92,17 @@ class Decision:
             [s.role, s.model, None if s.cost is None else str(s.cost), s.latency, s.outcome, s.error]
             for s in self.steps
         ]
-        return json.dumps([self.model, list(self.attempts), steps])
+        return json.dumps([self.model, list(self.attempts), steps, self.waited])
 
     @classmethod
     def read(cls, text: str) -> Decision:
         """What ``written`` wrote; what usage the steps had is not kept."""
-        model, attempts, rows = json.loads(text)
+        model, attempts, rows, *waited = json.loads(text)
         steps = [
             Step(role, name, None if cost is None else Decimal(cost), latency, None, outcome, error)
             for role, name, cost, latency, outcome, error in rows
         ]
-        return cls(model, attempts, steps)
+        return cls(model, attempts, steps, *waited)
 
 
 @dataclass(slots=True)
@@ -125,24 +127,38 @@ class Trip:
         """The conversation without the thinking of other models, which this one could not verify."""
         kept = []
         for place, message in enumerate(self.conversation):
-            maker = self.makers.get(place) or self.order[0]
-            if message.role == "assistant" and maker.model.name != target.model.name:
+            if message.role == "assistant" and not self._is_own(place, target):
                 message = _without_thinking(message)
             if message.content:
                 kept.append(message)
         return tuple(kept)
+
+    def _is_own(self, place: int, target: Target) -> bool:
+        """Whether the target wrote that turn itself.
+
+        Where nobody known did, after a restart say, its thinking goes along only where it must: inside a turn
+        that waits for its tools, to the model asked first.
+        """
+        maker = self.makers.get(place)
+        if maker is None and len({each.model.name for each in self.order}) == 1:
+            return True
+        if maker is None and place == len(self.conversation) - 2 and _wants_tools(self.conversation[place]):
+            maker = self.order[0]
+        return maker is not None and maker.model.name == target.model.name
 
     def add(self, target: Target, error: CallError, then: str, seconds: float) -> None:
         """Take in a failed hop; one that was made of several has told its own."""
         what = f"{type(error).__name__}: {error}"
         words = f"{target.name}: {what}" + (f" ({then})" if then else "")
         told = any(step.role == "failed" for step in error.steps)
-        self.attempts += (told and error.attempts) or (words,)
+        inside = sum(step.latency or 0.0 for step in error.steps)
+        before = error.attempts[:-1] if error.steps else ()
+        self.attempts += (told and error.attempts) or (*before, words)
         own = Step(
             "failed",
             target.name,
             cost=None if error.maybe_paid else Decimal(0),
-            latency=seconds,
+            latency=max(0.0, seconds - inside),
             outcome="error",
             error=what,
         )
@@ -150,17 +166,14 @@ class Trip:
         self.error, self.maybe_paid = error, self.maybe_paid or error.maybe_paid
 
     def complete(self, response: Response) -> Response:
-        """The answer, with what was tried before it. An answer at the first hop stays as it is."""
+        """The answer, with what was tried and waited before it. An answer at once stays as it is."""
+        before = add_seconds([self.waited, *(step.latency for step in self.steps)])
+        own = step_of(response, "answer")
+        if before != 0:
+            times = [add_seconds([before, each]) for each in (response.latency, response.first_token)]
+            response = replace(response, latency=times[0], first_token=times[1])
         if not self.attempts:
             return response
-        own = Step(
-            "answer",
-            response.model,
-            cost=response.cost.total,
-            latency=response.latency,
-            usage=response.usage,
-            outcome=response.outcome,
-        )
         return replace(
             response,
             attempts=(*self.attempts, *response.attempts),
@@ -215,7 +228,7 @@ def marks(request: Request) -> list[bytes]:
 
 def as_partial(error: CallError, text: str) -> CallError:
     """A failure after text was shown, as what it is: nobody else can go on from there."""
-    return Partial(
+    partial = Partial(
         str(error),
         status=error.status,
         code=error.code,
@@ -223,7 +236,14 @@ def as_partial(error: CallError, text: str) -> CallError:
         retry_after=error.retry_after,
         maybe_paid=True,
         partial=error.partial or text,
-    ).with_traceback(error.__traceback__)
+    )
+    partial.attempts, partial.steps = error.attempts, error.steps
+    return partial.with_traceback(error.__traceback__)
+
+
+def _wants_tools(message: Message) -> bool:
+    blocks = () if isinstance(message.content, str) else message.content
+    return any(block.get("type") == "tool_use" for block in blocks)
 
 
 def _without_thinking(message: Message) -> Message:

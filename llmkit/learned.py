@@ -12,7 +12,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -73,6 +73,7 @@ class Router:
         whole: learned from all items, for prompts not among them. parts: learned without one fold each.
         folds: the fold of each item, by a hash of its text. columns: of the hashed words, 0 for none.
         note: a warning to show beside every figure, or "".
+        named: the category of each item, by the same hash; empty where none were given.
     """
 
     whole: Fit
@@ -80,14 +81,18 @@ class Router:
     folds: Mapping[str, int]
     columns: int
     note: str = ""
+    named: Mapping[str, str] = field(default_factory=dict)
 
     def score(self, text: str, *, category: str = "") -> float:
         """Expected gain per extra dollar (1/USD) of moving this prompt up; the live decision."""
-        fit = self.fit_for(text)
-        return fit.gain(places(text, self.columns), len(text), category) / fit.extra(len(text))
+        return self.gain(text, category=category) / self.fit_for(text).extra(len(text))
 
     def __call__(self, text: str) -> float:
-        """``score``, so that ``kit.route(sonnet, opus, by=router, at=...)`` asks it."""
+        """``score``, so that ``kit.route(sonnet, opus, by=router, at=...)`` asks it.
+
+        A training item's category is known; of a new prompt say it yourself, or it counts as the mean:
+        ``by=lambda prompt: router.score(prompt, category=mine(prompt))``.
+        """
         return self.score(text)
 
     def __repr__(self) -> str:
@@ -106,7 +111,8 @@ class Router:
 
     def gain(self, text: str, *, category: str = "") -> float:
         """Expected gain of moving this prompt up, in the unit of quality."""
-        return self.fit_for(text).gain(places(text, self.columns), len(text), category)
+        name = category or self.named.get(mark(text), "")
+        return self.fit_for(text).gain(places(text, self.columns), len(text), name)
 
     def fit_for(self, text: str) -> Fit:
         """What may answer for this prompt: the part that never saw it, or the whole."""
@@ -121,7 +127,8 @@ class Router:
     @cached_property
     def leaking(self) -> Router:
         """The same without its folds, to show what scoring in sample would pretend; never to be used."""
-        return Router(self.whole, self.parts, {}, self.columns, "scored on its own training items")
+        note = "scored on its own training items"
+        return Router(self.whole, self.parts, {}, self.columns, note, self.named)
 
     def to_json(self) -> str:
         """All of it as JSON; it holds hashes of the training prompts, not their text."""
@@ -131,6 +138,7 @@ class Router:
 
         fits = [{name: plain(v) for name, v in asdict(fit).items()} for fit in (self.whole, *self.parts)]
         rest = {"folds": dict(self.folds), "columns": self.columns, "note": self.note}
+        rest |= {"named": dict(self.named)} if self.named else {}
         return json.dumps({"format": "llmkit router 1", "fits": fits, **rest})
 
     @classmethod
@@ -144,7 +152,8 @@ class Router:
             folds = {str(key): int(fold) for key, fold in found["folds"].items()}
             if folds and not 0 <= min(folds.values()) <= max(folds.values()) < len(parts):
                 raise ValueError("its folds and parts do not fit together")
-            return cls(whole, tuple(parts), folds, int(found["columns"]), str(found["note"]))
+            named = {str(key): str(name) for key, name in found.get("named", {}).items()}
+            return cls(whole, tuple(parts), folds, int(found["columns"]), str(found["note"]), named)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             raise UsageError(
                 f"this is no saved router ({type(error).__name__}: {error}); expected is the JSON that "
@@ -191,7 +200,8 @@ def fit(
     if note:
         warnings.warn(note, stacklevel=2)
     known = dict(zip(marks, fold.tolist(), strict=True))
-    return Router(whole, parts, known, columns if words else 0, note)
+    named = {} if categories is None else dict(zip(marks, names, strict=True))
+    return Router(whole, parts, known, columns if words else 0, note, named)
 
 
 def places(text: str, columns: int) -> npt.NDArray[np.int_]:

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any, Protocol
 
-from .errors import NotSupported, UsageError
+from .errors import NotRecorded, NotSupported, UsageError
 from .estimates import UNKNOWN, Estimate
 from .records import Call, Message, Request, Response, Thought
 from .scope import here
@@ -61,7 +61,7 @@ class Model(ABC):
 
         ``timeout`` is in seconds, for all attempts and waits of one call together.
         """
-        return finish(self.run(_asked(self.request(prompt, **settings), timeout)))
+        return finish(_run(self, self.request(prompt, **settings), timeout))
 
     def stream(
         self, prompt: Prompt, *, timeout: float | None = None, thoughts: bool = False, **settings: Any
@@ -72,7 +72,7 @@ class Model(ABC):
         the model keeps its thinking to itself.
         """
         request = replace(self.request(prompt, **settings), stream=True)
-        return Stream(self.run(_asked(request, timeout)), thoughts=thoughts)
+        return Stream(_run(self, request, timeout), thoughts=thoughts)
 
     def map(
         self, prompts: Iterable[Prompt], *, workers: int = 8, timeout: float | None = None, **settings: Any
@@ -83,7 +83,7 @@ class Model(ABC):
         with left() as stopped:
 
             def ask(job: tuple[int, Request]) -> Response:
-                return finish(self.run(_asked(job[1], timeout, stopped)))
+                return finish(_run(self, job[1], timeout, stopped))
 
             with closing(concurrently(ask, enumerate(requests), workers=workers)) as results:
                 for (index, _), result in results:
@@ -266,13 +266,30 @@ def _message(turn: object) -> Message:
     return Message(turn["role"], _blocks([content] if isinstance(content, Mapping) else content))
 
 
-def _asked(
-    request: Request, timeout: float | None, stopped: Callable[[float], bool] | None = None
-) -> Request:
-    """The request with all that is decided when it is asked: until when, under which label and ceilings."""
+def _run(
+    model: Model,
+    request: Request,
+    timeout: float | None,
+    stopped: Callable[[float], bool] | None = None,
+) -> Generator[str, None, Response]:
+    """Ask with all that is decided when a question is asked: until when, under which label and ceilings."""
     if timeout is not None and timeout <= 0:
         raise UsageError(f"timeout is {timeout!r}; give seconds above 0")
     scope, deadline = here(), None if timeout is None else time.monotonic() + timeout
-    return request.with_call(
-        Call(budgets=scope.budgets, label=scope.label, deadline=deadline, stopped=stopped)
-    )
+    call = Call(budgets=scope.budgets, label=scope.label, deadline=deadline, stopped=stopped)
+    if scope.missed is None:
+        return model.run(request.with_call(call))
+    return _recorded(model, request.with_call(replace(call, recorded=True)), scope.missed)
+
+
+def _recorded(
+    model: Model, request: Request, missed: Callable[[Any, Any], None]
+) -> Generator[str, None, Response]:
+    """Ask the recordings only; tells ``missed`` where they have no answer."""
+    try:
+        if model.journal is None:
+            raise NotRecorded(f"answers of {model.label} are not recorded, and nothing is sent in a replay")
+        return (yield from model.run(request))
+    except NotRecorded:
+        missed(model, request)
+        raise

@@ -13,6 +13,7 @@ from .catalog import Dressed, estimate
 from .errors import NotSupported, UsageError
 from .estimates import PROMPT_ERROR, Estimate
 from .model import Model
+from .policy import check_models
 from .power import smallest_gap
 from .prices import canonical
 from .pricing import catalog_facts
@@ -193,6 +194,7 @@ def plan(
 def _check(models: Sequence[Model], repeats: int, tier: str | None) -> None:
     if isinstance(models, Model) or not models:
         raise UsageError("plan needs a list of models: kit.plan(task, [sonnet, opus])")
+    check_models(models)
     if repeats < 1:
         raise UsageError(f"repeats is {repeats!r}; give at least 1")
     if tier is not None and tier not in LIMITS:

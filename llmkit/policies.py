@@ -8,14 +8,15 @@ from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from math import isnan
+from numbers import Real
 from typing import Any
 
 from .accept import name_of, share
-from .errors import CallError, UsageError
+from .errors import BudgetExceeded, CallError, UsageError
 from .estimates import Estimate
 from .hops import addressed
 from .model import Model, finish
-from .policy import Policy, Question, brief, dearest, draw, opening, put, together
+from .policy import Policy, Question, brief, dearest, draw, nth_draw, opening, put, together
 from .records import Request, Response
 from .totals import Account
 
@@ -105,7 +106,7 @@ class Route(Policy):
             target = self._targets[place]
         try:
             response = yield from target.model.run(put(request, target, trip))
-        except CallError as error:
+        except (CallError, BudgetExceeded) as error:
             raise account.failure(error) from None
         account.add("answer", response)
         self.served(trip, target)
@@ -130,10 +131,10 @@ class Threshold(Route):
         at = getattr(by, "at", None) if at is None else at
         if by != "length" and not callable(by):
             raise UsageError(f'by is {by!r}; give "length", a function of the prompt, or a fitted router')
-        if not isinstance(at, int | float) or isnan(at):
+        if not isinstance(at, Real) or isnan(at):
             raise UsageError(f"at is {at!r}; give the least number that goes up, such as by=len, at=1200")
         self.by: Callable[[Any], Any] = by if callable(by) else len
-        self.at = at
+        self.at = float(at)
         rule = "length" if self.by is len else name_of(by)
         self.name = f"route({a.name}, {b.name}, by={rule}, at={at:g})"
         self.label = label or f"route({a.label} -> {b.label}, {brief(rule)} >= {at:g})"
@@ -217,7 +218,8 @@ class Vote(Policy):
         label: str | None = None,
     ) -> None:
         super().__init__(*models)
-        if (k is not None and len(models) != 1) or (k or len(models)) < 2:
+        votes = len(models) if k is None else k
+        if not isinstance(votes, int) or votes < 2 or (k is not None and len(models) != 1):
             raise UsageError(
                 f"{len(models)} model(s) with k={k!r} make no vote; give at least two models, or one model "
                 "with k= the number of its votes, such as kit.vote(sonnet, k=5)"
@@ -241,7 +243,7 @@ class Vote(Policy):
                 with closing(self._targets[place].model.run(question)) as pieces:
                     answers.append(finish(pieces))
                 account.add("draft", answers[-1])
-        except CallError as error:
+        except (CallError, BudgetExceeded) as error:
             raise account.failure(error) from None
         winner = self.elected([self.extract(answer.text) for answer in answers])
         account = Account()
@@ -257,10 +259,8 @@ class Vote(Policy):
         """(place of the model, repeat it is asked for), one for each vote."""
         if self.k:
             return [(0, repeat * self.k + n) for n in range(self.k)]
-        return [
-            (place, repeat * sum(m is model for m in self.models) + self._nth(place))
-            for place, model in enumerate(self.models)
-        ]
+        draws = [nth_draw(self.models, place) for place in range(len(self.models))]
+        return [(place, repeat * of + nth) for place, (nth, of) in enumerate(draws)]
 
     def elected(self, votes: Sequence[Hashable]) -> int:
         """Which of the votes stands for the answer: the first of the most frequent; 0 if all are None."""
@@ -271,9 +271,6 @@ class Vote(Policy):
         """All votes together."""
         guesses = [model.estimate(addressed(request, model), answer) for model in self.models]
         return together(guesses * (self.k or 1))
-
-    def _nth(self, place: int) -> int:
-        return sum(model is self.models[place] for model in self.models[:place])
 
 
 def with_fee(given: Any) -> tuple[Any, tuple[Response, ...]]:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Self
 from zlib import crc32
 
 from .errors import UsageError
@@ -21,7 +21,6 @@ from .records import Call, Message, Request
 
 REMEMBERED = 10_000  # turns of conversations; a digest each
 LONGEST = 40  # characters of a name inside a label
-Own = TypeVar("Own", bound="Policy")
 
 
 class Question(str):
@@ -54,7 +53,7 @@ class Policy(Model):
     """
 
     def __init__(self, *models: Model) -> None:
-        check_models(models)
+        check_models(models, above=(self,))
         self.models = models
         self._targets = [Target(name, model) for name, model in zip(_names(models), models, strict=True)]
         self._lock = threading.Lock()
@@ -69,7 +68,7 @@ class Policy(Model):
         """That of the first model inside which has one."""
         return next((model.journal for model in self.models if model.journal is not None), None)
 
-    def swapped(self: Own, swap: Callable[[Model], Model]) -> Own:
+    def swapped(self, swap: Callable[[Model], Model]) -> Self:
         """The same policy over other models, with nothing remembered: ``swap`` is asked for each leaf."""
         other = copy.copy(self)
         by_id = {id(m): m.swapped(swap) if isinstance(m, Policy) else swap(m) for m in self.models}
@@ -78,6 +77,7 @@ class Policy(Model):
 
     def begin(self, request: Request, order: Sequence[Target]) -> Trip:
         """The way of one request through ``order``; ``known`` is who served the conversation before."""
+        check_models((self,))
         beginnings = marks(request)
         makers: dict[int, Target | None] = {}
         known: Target | None = None
@@ -129,6 +129,15 @@ def leaves(model: Model) -> Iterator[Model]:
         yield model
 
 
+def nth_draw(models: Sequence[Model], place: int) -> tuple[int, int]:
+    """(n, m): the model at ``place`` stands there for the nth time, from 0, of m in all.
+
+    Models of the same name and settings are the same one, also where they are two objects.
+    """
+    same = [n for n, model in enumerate(models) if _alike(model, models[place])]
+    return same.index(place), len(same)
+
+
 def opening(request: Request) -> Request:
     """A conversation up to the first answer, by which a decision for all of it is made."""
     turns = [place for place, message in enumerate(request.messages) if message.role == "assistant"]
@@ -149,15 +158,16 @@ def text_of(message: Message) -> str:
     return "\n".join(str(block["text"]) for block in message.content if block.get("type") == "text")
 
 
-def check_models(models: Sequence[Model]) -> None:
-    """Raise ``UsageError`` for what is no model, and for models that contain themselves."""
+def check_models(models: Sequence[Model], *, above: tuple[Model, ...] = ()) -> None:
+    """Raise ``UsageError`` for what is no model, and for models that contain themselves or one ``above``."""
+    cleared: set[int] = set()
     for model in models:
         if not isinstance(model, Model):
             raise UsageError(
                 f"{model!r} is a {type(model).__name__}, not a model; give models one by one, such as "
                 'kit.model("opus"), kit.model("sonnet")'
             )
-        _no_cycle(model, ())
+        _no_cycle(model, above, cleared)
 
 
 def brief(name: str) -> str:
@@ -186,14 +196,25 @@ def together(guesses: Sequence[Estimate], weights: Sequence[float] | None = None
     )
 
 
-def _no_cycle(model: Model, above: tuple[Model, ...]) -> None:
+def _alike(one: Model, other: Model) -> bool:
+    # The name of a policy does not tell its checks and routers apart; only the same object is the same one.
+    made = isinstance(one, Policy) or isinstance(other, Policy)
+    return one is other or (not made and one.name == other.name and one.defaults == other.defaults)
+
+
+def _no_cycle(model: Model, above: tuple[Model, ...], cleared: set[int]) -> None:
     if any(model is other for other in above):
-        names = [getattr(each, "name", type(each).__name__) for each in above]
-        raise UsageError(f"a cycle of models: {names!r} contains itself; build each from models made before")
-    inside = [*(getattr(model, "models", None) or ()), getattr(model, "model", None)]
-    for inner in inside:
+        names = [getattr(each, "name", type(each).__name__) for each in (*above, model)]
+        raise UsageError(
+            f"a cycle of models: {' in '.join(map(repr, reversed(names)))}, which contains itself; build "
+            "each from models made before"
+        )
+    if id(model) in cleared:  # models may share others, many times over
+        return
+    for inner in (*(getattr(model, "models", None) or ()), getattr(model, "model", None)):
         if isinstance(inner, Model):
-            _no_cycle(inner, (*above, model))
+            _no_cycle(inner, (*above, model), cleared)
+    cleared.add(id(model))
 
 
 def _names(models: Sequence[Model]) -> list[str]:

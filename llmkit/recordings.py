@@ -16,6 +16,7 @@ from typing import Any
 from .errors import NotRecorded
 from .model import Journal, Model, Prompt, Wrapper, conversation
 from .records import Call, Cost, LineItem, Message, Request, Response, Usage
+from .scope import here
 from .store import Store
 from .workers import Turn
 
@@ -52,7 +53,8 @@ class Recorded(Wrapper):
         content = request.content_text()
         key = request.key(self.endpoint, self.name, content=content)
         recorded = self._any(request, key)
-        if recorded is None and not request.stream and not (request.call and request.call.recorded):
+        asks = not (request.call and request.call.recorded) and here().missed is None
+        if recorded is None and asks and not request.stream:
             # A stream may be left unread for ever, so nobody waits for one.
             while (other := self.store.turns.take(key)) is not None:
                 if not _waited(other, request.call):
@@ -79,7 +81,10 @@ class Recorded(Wrapper):
                 yield recorded.text
             return recorded
         call = replace(request.call) if request.call else Call()
-        if call.recorded:
+        missed = here().missed
+        if missed is not None and not call.recorded:
+            missed(self, request)
+        if missed is not None or call.recorded:
             raise NotRecorded(_missing(self.name, request))
 
         def keep(connection: Any, response: Response) -> None:

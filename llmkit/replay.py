@@ -17,9 +17,10 @@ from .comparison import Comparison
 from .curves import Pair
 from .errors import NotRecorded, UsageError
 from .model import Model
+from .outcomes import Outcome
 from .policy import Policy, check_models, leaves
 from .render import sentence, table
-from .rerun import Outcome, Rerun, made_of
+from .rerun import Rerun
 from .task import Task
 from .tradeoff import Tradeoff
 
@@ -56,20 +57,25 @@ def replay(c: Comparison, policies: Sequence[Model]) -> Replay:
 
     ``kit.replay(c, [sonnet, opus, kit.cascade(sonnet, opus, accept=kit.checks.is_json)])``. Every model
     inside must be one of the comparison's, by its label and settings. What a policy would ask that was not
-    asked then (a draft passed on, further repeats, a judge) is looked for in the recordings, else refused.
+    asked then (a draft passed on, further repeats, a judge, a model that ``by=`` asks) is looked for in the
+    recordings, else refused.
     With several repeats each is replayed as far as they reach. Latency adds up as if the calls of then were
     made now, and an answer nobody could grade stays ungraded.
 
     Raises ``NotRecorded`` with the calls that are missing and what they would cost; ``UsageError`` for a
     policy whose models were not in the comparison.
     """
+    if not isinstance(c, Comparison):
+        raise UsageError(
+            f"replay was given a {type(c).__name__}; give the result of kit.compare(task, [sonnet, opus])"
+        )
     if isinstance(policies, Model) or not policies:
         raise UsageError("replay needs a list of policies: kit.replay(c, [sonnet, opus, careful])")
     check_models(policies)
     names = [policy.label for policy in policies]
     if len(set(names)) < len(names):
         raise UsageError(f"two policies have the same label, {names!r}; give one another: label=...")
-    answers = Answers(c.task, c.frame, _labels(c, policies), defaults=c.defaults)
+    answers = Answers(c.task, c.frame, _labels(c, policies), defaults=c.defaults, names=c.names)
     if not len(answers.items):
         raise NotRecorded(
             f"no item was asked of all of {answers.labels}; run the comparison to its end first"
@@ -227,7 +233,7 @@ class Replay:
 
     def _made(self, label: str) -> coin.Made:
         policy = self.policies[label]
-        return made_of(policy) if isinstance(policy, Policy) else coin.Made("other", (label,))
+        return coin.made_of(policy) if isinstance(policy, Policy) else coin.Made("other", (label,))
 
     def _rival(self, label: str, weak: str, strong: str) -> str:
         """What a policy does instead of switching; "" for one that switches."""
@@ -304,7 +310,7 @@ class Replay:
             told = zip(layer.where.tolist(), layer.cost.tolist(), layer.latency.tolist(), strict=True)
             for place, cost, latency in told:
                 steps[place].append((layer.role, layer.model, cost, latency))
-        served = np.full(len(outcome.row), None, dtype=object)
+        served = np.array([answers.served(row) for row in outcome.row.tolist()], dtype=object)
         for name in answers.labels:
             served[np.isin(outcome.row, answers.rows[name][answers.rows[name] >= 0])] = name
         return pd.DataFrame(
@@ -358,8 +364,9 @@ def _missing(answers: Answers, names: Sequence[str]) -> str:
     which = f"{names[0]!r}" if len(names) == 1 else f"these {len(names)} policies"
     return (
         f"{which} would ask what nobody recorded: {'; '.join(parts)}. A draft or reason passed on, other "
-        "settings, further repeats and a judge are calls of their own. Record them with "
-        "kit.compare(task, [policy]) (or repeats=... for votes), then replay"
+        "settings, further repeats, a judge and a router that asks a model are calls of their own. Record "
+        "them by comparing the policy beside its models, kit.compare(task, [sonnet, opus, policy]) (or "
+        "repeats=... for votes), and replay that comparison"
     )
 
 

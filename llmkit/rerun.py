@@ -3,87 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from .accept import Check, Finding
 from .answers import Answers, Floats, Ints, Replayed
 from .cascade import Cascade
-from .coin import Made
 from .errors import CallError, NotRecorded, UsageError
 from .hops import addressed
 from .model import Model, finish
+from .outcomes import Bools, Layer, Outcome, number, retried
 from .policies import Mix, Named, Route, Threshold, Vote, with_fee
-from .policy import Policy, Question, draw, leaves
+from .policy import Policy, Question, draw
 from .records import Call, Cost, Response
 from .routing import Composite
+from .scope import here, within
 
 T = TypeVar("T")
-Bools = npt.NDArray[np.bool_]
-
-
-@dataclass(slots=True)
-class Layer:
-    """One call of a policy on some of the items: where, and what it cost and took there."""
-
-    role: str
-    model: str
-    where: Ints
-    cost: Floats
-    latency: Floats
-
-
-@dataclass(slots=True)
-class Outcome:
-    """A policy on (n,) items.
-
-    Attributes:
-        row: of the frame, whose answer was given; -1 where the policy failed.
-        cost, latency: in all; NaN where unknown.
-        final: the failure is one after which nobody else is asked.
-        why: the reason the last draft was not taken; "" where none was.
-        layers: the calls in their order.
-    """
-
-    row: Ints
-    cost: Floats
-    latency: Floats
-    why: list[str]
-    final: Bools
-    layers: list[Layer] = field(default_factory=list)
-
-    @classmethod
-    def empty(cls, n: int) -> Outcome:
-        """Of items of which nobody was asked yet."""
-        return cls(np.full(n, -1, dtype=np.int64), np.zeros(n), np.zeros(n), [""] * n, np.zeros(n, bool))
-
-    def add(self, other: Outcome, at: Ints, taken: Bools) -> None:
-        """Take in calls made for the items ``at``; where they are not ``taken`` they are drafts."""
-        self.cost[at] += other.cost
-        self.latency[at] += other.latency
-        self.row[at[taken]] = other.row[taken]
-        self.final[at[taken]] = other.final[taken]
-        for layer in other.layers:
-            kept = taken[layer.where] if layer.role == "answer" else np.ones(len(layer.where), dtype=bool)
-            for role, part in ((layer.role, kept), ("draft", ~kept)):
-                if part.any():
-                    self.layers.append(_part(layer, role, part, at))
-        for place in np.flatnonzero([bool(why) for why in other.why]):
-            self.why[int(at[place])] = other.why[place]
-
-    def fee(self, role: str, at: Ints, calls: Sequence[Sequence[Response]]) -> None:
-        """Take in calls of a check or router, some for each item of ``at``."""
-        paid = [(place, call) for place, each in zip(at, calls, strict=True) for call in each]
-        for place, call in paid:
-            where = np.array([place], dtype=np.int64)
-            cost, latency = np.array([_number(call.cost.total)]), np.array([_number(call.latency)])
-            self.cost[where] += cost
-            self.latency[where] += latency
-            self.layers.append(Layer(role, call.model, where, cost, latency))
 
 
 class Rerun:
@@ -146,6 +86,10 @@ class Rerun:
 
     def one_by_one(self, model: Model, at: Ints, repeat: int) -> Outcome:
         """The same by running the model itself on each item; slower, and right for any model."""
+        with self._silent():
+            return self._each(model, at, repeat)
+
+    def _each(self, model: Model, at: Ints, repeat: int) -> Outcome:
         result = Outcome.empty(len(at))
         for n, place in enumerate(at):
             self.answers.now = int(place)
@@ -159,15 +103,15 @@ class Rerun:
             except CallError:
                 result.cost[n] = result.latency[n] = np.nan
                 continue
-            result.row[n] = _row_of(response)
-            result.cost[n], result.latency[n] = _number(response.cost.total), _number(response.latency)
+            result.row[n] = self.answers.row_of(int(place), response)
+            result.cost[n], result.latency[n] = number(response.cost.total), number(response.latency)
             self._steps(result, n, response)
         return result
 
     def _steps(self, result: Outcome, n: int, response: Response) -> None:
         here = np.array([n], dtype=np.int64)
         for step in response.steps:
-            cost, latency = np.array([_number(step.cost)]), np.array([_number(step.latency)])
+            cost, latency = np.array([number(step.cost)]), np.array([number(step.latency)])
             result.layers.append(Layer(step.role, step.model, here, cost, latency))
             result.why[n] = (step.error or "") if step.role == "draft" else result.why[n]
         if not response.steps:
@@ -220,23 +164,24 @@ class Rerun:
     def _findings(self, check: Check, model: Model, drafts: Outcome, at: Ints, repeat: int) -> list[Finding]:
         whole = isinstance(model, Replayed)
         found = []
-        for n, place in enumerate(at):
-            row = int(drafts.row[n])
-            if row < 0:
-                found.append(_NONE)
-            elif whole:
-                key = ("finding", id(check), row)
-                if key not in self._kept:
-                    self._kept[key] = self._finding(
-                        check, model, int(place), repeat, self.answers.response(row)
+        with self._silent():
+            for n, place in enumerate(at):
+                row = int(drafts.row[n])
+                if row < 0:
+                    found.append(_NONE)
+                elif whole:
+                    key = ("finding", id(check), row)
+                    if key not in self._kept:
+                        self._kept[key] = self._finding(
+                            check, model, int(place), repeat, self.answers.response(row)
+                        )
+                    found.append(self._kept[key])
+                else:
+                    total = None if np.isnan(drafts.cost[n]) else Decimal(str(drafts.cost[n]))
+                    draft = replace(
+                        self.answers.response(row), cost=Cost(total), latency=float(drafts.latency[n])
                     )
-                found.append(self._kept[key])
-            else:
-                total = None if np.isnan(drafts.cost[n]) else Decimal(str(drafts.cost[n]))
-                draft = replace(
-                    self.answers.response(row), cost=Cost(total), latency=float(drafts.latency[n])
-                )
-                found.append(self._finding(check, model, int(place), repeat, draft))
+                    found.append(self._finding(check, model, int(place), repeat, draft))
         return found
 
     def _finding(self, check: Check, model: Model, place: int, repeat: int, draft: Response) -> Finding:
@@ -265,12 +210,11 @@ class Rerun:
             return (np.array(coins) < policy.p).astype(np.int64), none
         if isinstance(policy, Threshold | Named):
             found = [self._routed(policy.by, int(place), repeat) for place in at]
-            if isinstance(policy, Threshold):
-                places = [policy.above(value) for value, _ in found]
-            else:
-                places = [policy.place_of(name) for name, _ in found]
+            place_of = policy.above if isinstance(policy, Threshold) else policy.place_of
+            places = [-1 if value is _UNTOLD else place_of(value) for value, _ in found]
             return np.array(places, dtype=np.int64), [fee for _, fee in found]
-        chosen = [policy.choose(self._bare(int(place), repeat)) for place in at]
+        with self._silent():
+            chosen = [policy.choose(self._bare(int(place), repeat)) for place in at]
         return np.array([place for place, _ in chosen], dtype=np.int64), [fee for _, fee in chosen]
 
     def _coin(self, seed: int, place: int, repeat: int) -> float:
@@ -280,30 +224,53 @@ class Rerun:
     def _routed(self, by: Callable[[Any], Any], place: int, repeat: int) -> tuple[Any, tuple[Response, ...]]:
         self._once(("by", id(by)), lambda: self._alive.append(by))
         key = ("routed", id(by), place, repeat)
-        return self._once(key, lambda: with_fee(by(self._bare(place, repeat))))
+        return self._once(key, lambda: self._answered(by, place, repeat))
+
+    def _answered(
+        self, by: Callable[[Any], Any], place: int, repeat: int
+    ) -> tuple[Any, tuple[Response, ...]]:
+        """What a router says; ``_UNTOLD`` where it asks a model what nobody recorded."""
+        lacked = self.answers.lacked
+        self.answers.now = place
+        try:
+            with self._silent():
+                return with_fee(by(self._bare(place, repeat)))
+        except NotRecorded:
+            if self.answers.lacked == lacked:
+                raise
+            return _UNTOLD, ()
 
     def _bare(self, place: int, repeat: int) -> Question:
         key = ("bare", place, repeat)
         return self._once(key, lambda: Question.of(self.answers.request(place, repeat)))
 
     def _vote(self, policy: Vote, at: Ints, repeat: int) -> Outcome:
-        result, left = Outcome.empty(len(at)), np.arange(len(at))
-        ballots: list[tuple[Ints, Outcome]] = []
-        for place, asked in policy.ballots(repeat):  # after a failure nobody else is asked
-            ballots.append((left, self.outcome(policy.models[place], at[left], asked)))
-            if not self.answers.missing:  # what is missing is counted whole
-                left = left[ballots[-1][1].row >= 0]
         self._once(("extract", id(policy.extract)), lambda: self._alive.append(policy.extract))
-        rows = [dict(zip(where.tolist(), ballot.row.tolist(), strict=True)) for where, ballot in ballots]
+        result, left = Outcome.empty(len(at)), np.arange(len(at))
+        rows, ballots = np.full((0, len(at)), -1), []
+        for place, asked in policy.ballots(repeat):
+            lacked, ballot = self.answers.lacked, self.outcome(policy.models[place], at[left], asked)
+            ballots.append((ballot, left))
+            rows = np.vstack([rows, np.full(len(at), -1)])
+            rows[-1, left] = ballot.row
+            result.final[left] = ballot.final
+            if self.answers.lacked == lacked:  # after a failure nobody else is asked
+                left = left[ballot.row >= 0]
         winner = np.full(len(at), -1)
-        for n in () if self.answers.missing else left:
-            winner[n] = policy.elected([self._said(policy.extract, row[int(n)]) for row in rows])
-        for place, (where, ballot) in enumerate(ballots):
-            result.add(ballot, where, (winner[where] == place) | (ballot.row < 0))
+        for n in np.flatnonzero((rows >= 0).all(axis=0)):
+            winner[n] = policy.elected([self._said(policy.extract, int(row)) for row in rows[:, n]])
+        for place, (ballot, where) in enumerate(ballots):
+            result.add(ballot, where, winner[where] == place)
         return result
 
     def _said(self, extract: Callable[[str], Any], row: int) -> Any:
-        return self._once(("said", id(extract), row), lambda: extract(self.answers.response(row).text))
+        with self._silent():
+            return self._once(("said", id(extract), row), lambda: extract(self.answers.response(row).text))
+
+    def _silent(self) -> AbstractContextManager[None]:
+        """What a function of the user's asks of models is answered from the recordings too, and counted."""
+        answers = self.answers
+        return within(replace(here(), missed=lambda model, asked: answers.lack(model.label, model, asked)))
 
     def _fallback(self, policy: Composite, at: Ints, repeat: int) -> Outcome:
         orders = np.array([policy.order(self.answers.request(int(place), repeat)) for place in at])
@@ -314,7 +281,7 @@ class Rerun:
                 here = left[orders[left, rank] == place] if len(left) else left
                 if len(here):
                     tried = self.outcome(model, at[here], repeat)
-                    again.append(_taken(result, tried, here, last=rank == len(policy.models) - 1))
+                    again.append(retried(result, tried, here, last=rank == len(policy.models) - 1))
             left = np.sort(np.concatenate(again)) if again else left[:0]
         return result
 
@@ -325,19 +292,8 @@ class Rerun:
         return found
 
 
-def made_of(policy: Policy) -> Made:
-    """Of which models a policy is made, and when it decides, if it has two and asks no other."""
-    labels = tuple(dict.fromkeys(leaf.label for leaf in leaves(policy)))
-    nested = any(isinstance(model, Policy) for model in policy.models)
-    if nested or len(labels) != 2:
-        return Made("other", labels)
-    return Made(
-        "cascade" if isinstance(policy, Cascade) else "route" if isinstance(policy, Route) else "other",
-        labels,
-    )
-
-
 _NONE = Finding(None, "not recorded")
+_UNTOLD = object()
 
 
 def _upward(findings: Sequence[Finding], failed: Bools) -> Floats:
@@ -354,34 +310,4 @@ def _upward(findings: Sequence[Finding], failed: Bools) -> Floats:
 
 
 def _paid(calls: Sequence[Response]) -> float:
-    return sum(_number(call.cost.total) for call in calls)
-
-
-def _part(layer: Layer, role: str, part: Bools, at: Ints) -> Layer:
-    return Layer(role, layer.model, at[layer.where[part]], layer.cost[part], layer.latency[part])
-
-
-def _number(value: Decimal | float | None) -> float:
-    return float("nan") if value is None else float(value)
-
-
-def _row_of(response: Response) -> int:
-    word, _, row = (response.response_id or "").partition(" ")
-    if word != "row":
-        raise UsageError(
-            "a policy answered with what no model of the comparison said, so it cannot be graded"
-        )
-    return int(row)
-
-
-def _taken(result: Outcome, tried: Outcome, here: Ints, *, last: bool) -> Ints:
-    """Take in what one model of a fallback did; returns where another is to be asked."""
-    failed = tried.row < 0
-    again = failed & ~tried.final & (not last)
-    # What a failure may have cost is unknown, and left out, as when the policy runs.
-    known = np.zeros(len(here))
-    for layer in tried.layers:
-        np.add.at(known, layer.where, np.nan_to_num(layer.cost))
-    tried.cost[again], tried.latency[again] = known[again], 0.0
-    result.add(tried, here, ~again)
-    return here[again]
+    return sum(number(call.cost.total) for call in calls)

@@ -8,9 +8,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from math import inf
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
-from .errors import CallError, NotRecorded, UsageError
+from .errors import BudgetExceeded, CallError, NotRecorded, UsageError
 from .estimates import Estimate
 from .hops import Decision, Target, Trip, addressed, as_partial, in_words, watched
 from .model import Model
@@ -109,6 +109,10 @@ class Composite(Policy):
                 response = yield from watched(target.model.run(question), trip.shown)
             except NotRecorded as error:
                 trip.unrecorded.append((target, error))
+            except BudgetExceeded as error:
+                error.attempts = (*trip.attempts, *error.attempts)
+                error.steps = (*trip.steps, *error.steps)
+                raise
             except CallError as error:
                 self._failed(trip, target, error)
             else:
@@ -128,8 +132,15 @@ class Composite(Policy):
         except NotRecorded:
             return None
         trip.attempts, trip.steps = list(decision.attempts), list(decision.steps)
+        trip.waited = decision.waited
         self.served(trip, target)
         return response
+
+    def swapped(self, swap: Callable[[Model], Model]) -> Self:
+        """The same over other models; recorded ones fail in no time."""
+        other = super().swapped(swap)
+        other._clock = lambda: 0.0
+        return other
 
     @property
     def out(self) -> dict[str, str]:
@@ -206,7 +217,7 @@ class Composite(Policy):
             target.failures = 0
         self.served(trip, target)
         if self.journal and not trip.unrecorded:
-            self.journal.note(key, Decision(target.name, trip.attempts, trip.steps).written())
+            self.journal.note(key, Decision(target.name, trip.attempts, trip.steps, trip.waited).written())
 
 
 class Fallback(Composite):
@@ -231,7 +242,7 @@ class Fallback(Composite):
 
     def order(self, request: Request) -> list[int]:
         """As given."""
-        return list(range(len(self.models)))
+        return list(range(len(self._targets)))
 
 
 class Balance(Composite):

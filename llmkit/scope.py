@@ -7,10 +7,11 @@ starts inherit the scope of whoever started them; a thread of your own begins wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from .errors import UsageError
 
@@ -19,15 +20,22 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The labels around a call, joined, and the ids of the ceilings it is held to."""
+    """What holds for the calls of a block.
+
+    Attributes:
+        label: the labels around a call, joined. budgets: ids of the ceilings it is held to.
+        missed: while set, calls are answered from the recordings only, and it is told (model, request) of
+            each that nobody recorded.
+    """
 
     label: str = ""
     budgets: tuple[str, ...] = ()
+    missed: Callable[[Any, Any], None] | None = None
 
     def deeper(self, label: str = "", budgets: tuple[str, ...] = ()) -> Scope:
         """This scope with one more label and more ceilings."""
         joined = " / ".join(part for part in (self.label, label) if part)
-        return Scope(joined, (*self.budgets, *budgets))
+        return replace(self, label=joined, budgets=(*self.budgets, *budgets))
 
 
 _current: ContextVar[Scope] = ContextVar("llmkit_scope", default=Scope())  # noqa: B039 - frozen

@@ -13,11 +13,12 @@ from .curves import Pair
 from .errors import UsageError
 from .learned import Router
 from .model import Model
+from .outcomes import Outcome
 from .payoff import Kind, Oracle, oracle
 from .payoff import Outcome as Judged
 from .policies import Mix, Named, Threshold
 from .policy import Policy
-from .rerun import Outcome, Rerun
+from .rerun import Rerun
 from .tradeoff import Tradeoff
 
 Bools = npt.NDArray[np.bool_]
@@ -32,7 +33,7 @@ def tradeoff(rerun: Rerun, policy: Model, outcomes: Sequence[Outcome]) -> Tradeo
     if not isinstance(policy, Policy) or len(policy.models) != 2 or any(map(_nested, policy.models)):
         raise UsageError(f"{policy.label!r} has no curve; a route or a cascade of two single models has")
     weak, strong = (model.label for model in policy.models)
-    if weak == strong:
+    if weak == strong or (isinstance(policy, Cascade) and policy.draws(1)[0]):
         raise UsageError(f"both models of {policy.label!r} are {weak!r}, so no curve runs between them")
     swapped, answers, repeats = rerun.swapped(policy), rerun.answers, range(len(outcomes))
     if not isinstance(swapped, Policy):

@@ -6,10 +6,12 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import TypeVar
 
-from .errors import CallError
+from .errors import BudgetExceeded, CallError
 from .records import Cost, Origin, Response, Step, Usage
 
+Failed = TypeVar("Failed", bound=CallError | BudgetExceeded)
 _BUCKETS = ("input", "cache_write_5m", "cache_write_1h", "cache_read", "output", "web_searches")
 
 
@@ -59,12 +61,13 @@ class Account:
             steps=tuple(self.steps),
         )
 
-    def failure(self, error: CallError) -> CallError:
+    def failure(self, error: Failed) -> Failed:
         """The error of the last call, with what was already paid before it."""
         raised = copy.copy(error)
         raised.steps = (*self.steps, *error.steps)
         raised.attempts = (*self.attempts, *error.attempts)
-        return raised.with_traceback(error.__traceback__)
+        raised.__traceback__ = error.__traceback__
+        return raised
 
     def _cost(self) -> Cost:
         cost = add_costs([call.cost for call in self.calls])

@@ -48,6 +48,7 @@ FLOORS = {
         "reconcile",
         "answers",
         "rerun",
+        "outcomes",
         "coin",
         "tradeoff",
     },

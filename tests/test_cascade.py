@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from llmkit import checks
 from llmkit.cascade import cascade
 from llmkit.errors import BudgetExceeded, Busy, UsageError
-from llmkit.policies import mix
+from llmkit.policies import mix, vote
 from llmkit.records import Call, Cost, Message, Request, Thought
 from llmkit.routing import fallback
 from llmkit.workers import concurrently
@@ -210,7 +210,7 @@ def test_a_conversation_stays_with_who_served_it_unchecked_and_without_foreign_t
     assert strong.asked[1].messages[1].content == thought
     unknown = [Message("user", "other"), Message("assistant", thought), Message("user", "two")]
     model(unknown)
-    assert weak.asked[1].messages[1].content == thought  # nobody known wrote it: the first is asked first
+    assert weak.asked[1].messages[1].content == thought[1:]  # nobody known wrote it: it could be foreign
     assert strong.asked[2].messages[1].content == thought[1:]
 
 
@@ -221,6 +221,16 @@ def test_the_same_model_again_is_another_draw():
     assert [request.repeat for request in weak.asked] == [0, 1, 2]
     model("hi", repeat=1)
     assert [request.repeat for request in weak.asked[3:]] == [3, 4, 5]
+
+
+def test_two_objects_of_one_model_and_settings_draw_anew_and_other_settings_do_not():
+    first, second, other = (Scripted("an answer", name="weak") for _ in range(3))
+    other.defaults = Request(effort="low")
+    cascade(first, other, second, accept=lambda prompt, response: False)("hi")
+    assert [model.asked[0].repeat for model in (first, other, second)] == [0, 0, 1]
+    vote(first, second, other)("hi", repeat=1)
+    assert [model.asked[1].repeat for model in (first, other, second)] == [2, 1, 3]
+
 
 
 def test_a_cascade_in_a_fallback_keeps_what_its_first_hop_cost():

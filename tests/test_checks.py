@@ -144,6 +144,12 @@ def test_checks_that_need_the_drafting_model_say_where_they_work():
     "make",
     [
         lambda: checks.agrees(1),
+        lambda: checks.agrees("3"),
+        lambda: checks.shorter_than("5"),
+        lambda: checks.shorter_than(float("nan")),
+        lambda: checks.verbal_confidence(at=80),
+        lambda: checks.asked_confidence(at="0.5"),
+        lambda: checks.as_check("is_json"),
         lambda: checks.agrees(3, share_of=2),
         lambda: checks.judge("opus", "r"),
         lambda: checks.judge(Scripted("x"), "r", template="{answer}"),
@@ -151,7 +157,7 @@ def test_checks_that_need_the_drafting_model_say_where_they_work():
     ],
 )
 def test_what_cannot_work_is_said_when_it_is_made(make):
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=r"give |objekt"):
         make()
 
 

@@ -1,5 +1,6 @@
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -144,13 +145,24 @@ def test_a_router_that_gives_no_number_is_said(value):
         lambda a, b: vote(a),
         lambda a, b: vote(),
         lambda a, b: vote(a, k=1),
+        lambda a, b: vote([a]),
+        lambda a, b: vote(a, k="3"),
+        lambda a, b: vote(a, k=2.5),
+        lambda a, b: mix(a, b, p=None),
+        lambda a, b: mix(a, b, p="0.5"),
         lambda a, b: vote(a, b, k=2),
         lambda a, b: vote(a, b, extract="line"),
     ],
 )
-def test_what_cannot_work_is_said_when_it_is_made(make):
-    with pytest.raises(UsageError):
+def test_what_cannot_work_is_said_when_it_is_made_with_what_to_do(make):
+    with pytest.raises(UsageError, match=r"give |route takes two models"):
         make(*pair())
+
+
+def test_numpys_numbers_are_numbers():
+    a, b = pair()
+    assert route(a, b, by=len, at=np.int64(5)).at == 5
+    assert mix(a, b, p=np.float32(0.5)).p == 0.5
 
 
 # mix

@@ -6,7 +6,7 @@ import llmkit as kit
 from llmkit.cascade import cascade
 from llmkit.checks import has
 from llmkit.compare import compare
-from llmkit.errors import Busy, NotRecorded, Stopped
+from llmkit.errors import Busy, NotRecorded, RateLimited, Stopped
 from llmkit.model import finish
 from llmkit.policies import route
 from llmkit.policy import draw, leaves
@@ -47,6 +47,36 @@ def test_a_rerun_replays_the_stand_in_although_the_first_is_back(store):
     assert [(s.role, s.model, s.cost, s.error) for s in again.steps] == [
         (s.role, s.model, s.cost, s.error) for s in before.steps
     ]
+
+
+def test_the_seconds_of_failures_drafts_and_waits_are_those_of_the_answer_in_a_rerun_too(store):
+    clock = Clock()
+
+    def late(request):
+        clock.now += 3
+        raise Busy("overloaded")
+
+    def limited(request):
+        clock.now += 1
+        raise RateLimited("wait", retry_after=6)
+
+    _, draft = recorded(store, answer("draft", cost=Cost(0), latency=2.0), name="draft")
+    _, one = recorded(store, late, name="one")
+    _, two = recorded(store, limited, answer("two", cost=Cost(0), latency=1.5), name="two")
+    responses = []
+    for _ in range(2):
+        model = fallback(cascade(draft, one, accept=has("x")), two, clock=clock, sleep=clock.sleep)
+        responses.append(model("hi"))
+    assert [step.role for step in responses[0].steps] == [
+        "draft",
+        "failed",
+        "failed",
+        "draft",
+        "failed",
+        "answer",
+    ]
+    assert responses[0].latency == sum(step.latency for step in responses[0].steps) + sum(clock.slept)
+    assert [responses[1].latency, responses[1].steps[-1]] == [responses[0].latency, responses[0].steps[-1]]
 
 
 def test_a_rerun_replays_a_model_that_rests_by_then(store):

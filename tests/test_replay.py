@@ -99,6 +99,35 @@ def test_the_arms_of_a_policy_are_what_a_judgement_needs():
     assert (arms.c - arms.c_w).tolist() == pytest.approx([0, 2 * 8 / 7, 0])
 
 
+def test_four_items_counted_by_hand_replay_to_the_same_figures():
+    c = compared("Ab", "aB", "aB", "AB", labels=("weak", "strong"))
+    c.frame["score"] = [1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0]
+    c.frame["cost"] = [1.0, 2.0, 1.0, 2.0, 1.0, 6.0, 1.0, 2.0]
+    scores = dict(zip([c.task.prompt_of(n) for n in range(4)], [2, 4, 3, 1], strict=True))
+    second = kit.route(WEAK, STRONG, by=scores.get, at=4, label="second")
+    r = replay(c, [WEAK, STRONG, second, careful])
+    found = {label: r.verdicts[label].figures for label in ("second", "careful")}
+    assert (found["second"].cost, found["second"].quality, found["second"].gain) == (1.25, 0.75, 0.21875)
+    assert found["second"].saving == 1 - 1.25 / 3
+    assert (found["careful"].cost, found["careful"].quality, found["careful"].gain) == (3, 1, 0.25)
+    assert (found["careful"].lift, found["careful"].needed) == (4, 2)
+    points = [(r.table.loc[name, "cost"], r.table.loc[name, "quality"]) for name in ("weak", "strong")]
+    for at in (3, 2):
+        one = replay(c, [kit.route(WEAK, STRONG, by=scores.get, at=at, label="r")]).table.loc["r"]
+        points.append((one["cost"], one["quality"]))
+    assert points == [(1, 0.5), (3, 0.75), (2.5, 1), (2.75, 1)]
+
+
+def test_no_gap_to_recover_is_said():
+    c = compared(*["Ab", "aB"] * 20, "aB", costs=(1, 2), labels=("weak", "strong"))
+    assert "No gap to recover" in repr(c.headroom())
+
+
+def test_what_is_no_comparison_is_said():
+    with pytest.raises(UsageError, match=r"given a DataFrame; give the result of kit\.compare"):
+        replay(_pairs(4).frame, [WEAK])
+
+
 def test_policies_are_held_against_a_coin_in_words():
     c = compared(*[("Ab", "aB", "aB", "AB", "AB")[k % 5] for k in range(300)], labels=("weak", "strong"))
     blind, same = kit.mix(WEAK, STRONG, p=0.4, label="coin"), kit.fallback(WEAK, STRONG, label="safe")

@@ -28,6 +28,7 @@ from llmkit.errors import (
     UsageError,
 )
 from llmkit.estimates import Estimate
+from llmkit.hops import SHORTEST_REST
 from llmkit.model import Model, finish
 from llmkit.models import find
 from llmkit.providers.errors import from_status
@@ -595,11 +596,19 @@ def test_thinking_goes_only_to_the_model_that_thought_it():
     assert (kinds(b.asked[1], 1), kinds(b.asked[1], 3)) == (["text"], ["thinking", "text"])
 
 
-def test_thinking_of_nobody_known_stays_for_the_first_choice_only():
+def test_thinking_of_nobody_known_goes_to_nobody():
     a, b, model, _ = pair([overloaded()], ["b"])
     model([user("one"), said("x", SIGNED), user("two")])
-    assert kinds(a.asked[0], 1) == ["thinking", "text"]
-    assert kinds(b.asked[0], 1) == ["text"]
+    assert (kinds(a.asked[0], 1), kinds(b.asked[0], 1)) == (["text"], ["text"])
+
+
+def test_in_a_turn_that_waits_for_its_tools_thinking_of_nobody_known_goes_to_the_first():
+    a, b, model, _ = pair([overloaded()], ["b"])
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "1"}]}
+    model([user("one"), {"role": "assistant", "content": [SIGNED, call]}, result])
+    assert kinds(a.asked[0], 1) == ["thinking", "tool_use"]
+    assert kinds(b.asked[0], 1) == ["tool_use"]
 
 
 def test_a_turn_of_nothing_but_foreign_thinking_is_left_out():
@@ -995,7 +1004,7 @@ class Watched(Model):
         if told is None:
             told = min(60, 5 * 2**self.failures)
             self.failures += 1
-        self.until = self.clock.now + told
+        self.until = self.clock.now + max(told, SHORTEST_REST)
 
 
 class Vigil(Clock):

@@ -131,3 +131,11 @@ def test_the_same_model_at_more_effort_is_a_rival_and_says_whom_it_outdoes():
     assert found["weak, high"].rival == "more effort on weak"
     assert found.outdone[0].startswith("weak, high, more effort on weak, outdoes blind: +")
     assert found.sentences[0] == "Switching is not shown to pay here."
+
+
+def test_one_model_under_two_labels_has_no_curve_either():
+    twin = OnlyRecorded("weak", "twin", Request())
+    again = kit.cascade(WEAK, twin, accept=capital)
+    c = compared(*["Abab"] * 5, labels=("weak", "twin"))
+    with pytest.raises(UsageError, match=r"both models of .* are 'weak'"):
+        replay(c, [WEAK, again]).curve(again)

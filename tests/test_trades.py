@@ -7,8 +7,10 @@ import pytest
 import llmkit as kit
 from llmkit.coin import Made
 from llmkit.errors import UsageError
+from llmkit.learned import Router, mark
 from llmkit.records import Request
 from llmkit.trades import trade
+from tests.scripted import Scripted
 from tests.test_replay import STRONG, WEAK, compared
 
 NAMES = ("weak", "strong")
@@ -158,3 +160,34 @@ def test_headroom_names_more_effort_and_a_retry_where_they_were_compared():
     assert "weak, high (more effort on weak, no switch) pays" in said
     assert "It is no worse than strong at 0.22 of its cost, so there is nothing to switch for." in said
     assert "again (a retry of weak, no switch)" in said
+
+
+def test_a_router_of_categories_knows_those_of_its_items_out_of_fold_and_saved():
+    c = routed()
+    kinds = ["hard" if n % 5 < 2 else "easy" for n in range(400)]
+    c.task.frame["kind"] = kinds
+    with pytest.warns(UserWarning, match="400"):
+        router = kit.fit_router(c, categories="kind", words=False)
+    texts = [c.task.prompt_of(n) for n in range(400)]
+    saved = Router.from_json(router.to_json())
+    assert [saved(text) for text in texts] == [router(text) for text in texts]
+    assert router.scores(texts).tolist() == router.scores(texts, categories=kinds).tolist()
+    assert len(set(router.scores(texts).tolist())) > 2
+    new = "a prompt of nobody"
+    assert router.score(new, category="hard") != router.score(new, category="easy")
+    assert router.gain(new) == router.whole.mean
+
+
+def test_a_fitted_router_decides_live_as_it_does_in_a_replay():
+    c = routed()
+    texts = [c.task.prompt_of(n) for n in range(400)]
+    with pytest.warns(UserWarning, match="400"):
+        router = kit.fit_router(c)
+    at = router.cut(texts, 0.4)
+    weak, strong = Scripted("weak", name="weak"), Scripted("strong", name="strong")
+    live = kit.route(weak, strong, by=Router.from_json(router.to_json()), at=at, label="learned")
+    r = kit.replay(c, [kit.route(WEAK, STRONG, by=router, at=at, label="learned")])
+    assert [live(text).text for text in texts] == r.frame["served"].tolist()
+    folds = [router.folds[mark(text)] for text in texts]
+    for text, fold in zip(texts, folds, strict=True):
+        assert router.fit_for(text) is router.parts[fold]

@@ -2,17 +2,16 @@
 
 python -m tools.check_routing FOLDER [--prompts FILE] [--answers FILE]
 
-FOLDER holds gsm8k.csv, mmlu.csv, mt_bench.csv (paired outcomes of a weak and a strong model, from
-github.com/lm-sys/RouteLLM) and reference.json (11 points and five figures for each of nine curves). FILE are
-GSM8K's test questions as JSON lines, in the order of gsm8k.csv, and RouteLLM's own gsm8k_responses.csv, whose
-answers a cascade can check. Prices are $2/$10 a million tokens for the weak and $4/$20 for the strong model,
-a token is four characters, and MMLU's answers are one token.
+FOLDER, or routellm in it, holds gsm8k.csv, mmlu.csv, mt_bench.csv (paired outcomes of a weak and a strong
+model, from github.com/lm-sys/RouteLLM) and reference.json (11 points and five figures for each of nine
+curves). FILE are GSM8K's test questions as JSON lines, in the order of gsm8k.csv, and RouteLLM's own
+gsm8k_responses.csv, whose answers a cascade can check. Prices are $2/$10 a million tokens for the weak and
+$4/$20 for the strong model, a token is four characters, and MMLU's answers are one token.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import random
 import re
@@ -39,10 +38,11 @@ from llmkit.headroom import headroom
 from llmkit.learned import Router, fit
 from llmkit.payoff import Outcome, cascade, escalation, judge, oracle, route
 from llmkit.stats import mcnemar
+from tools.check_replay import replayed
+from tools.routing_data import MARKER, PREFIX, Checks, Rows, clean, column, gsm8k, mmlu, read, weak_answers
 
 NAMES = ("CPT20", "CPT50", "CPT80", "AUC", "APGR")
 FILES = {"gsm8k": "gsm8k.csv", "mmlu": "mmlu.csv", "mt-bench": "mt_bench.csv"}
-PREFIX = 1_100  # tokens of instructions before each GSM8K question
 PASSES, SEEDS = 10, 200
 # Published counts of Opus and Sonnet on the 500 tasks of SWE-bench Verified with mini-SWE-agent, and their
 # bills (USD): both, only Opus, only Sonnet, neither, Opus, Sonnet (swe-bench.github.io, leaderboards.json).
@@ -50,8 +50,6 @@ SWE_BENCH = {
     "Opus 4 / Sonnet 4": (296, 42, 28, 134, 565.64, 185.73),
     "Opus 4.5 / Sonnet 4.5": (330, 42, 23, 105, 360.62, 279.17),
 }
-
-Rows = list[dict[str, str]]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--prompts", type=Path)
     parser.add_argument("--answers", type=Path)
     options = parser.parse_args(arguments)
+    if (options.folder / "routellm").is_dir():
+        options.folder /= "routellm"
     tables = {name: read(options.folder / file) for name, file in FILES.items()}
     reference = json.loads((options.folder / "reference.json").read_text("utf-8"))["benchmarks"]
     prompts = questions(options, tables["gsm8k"])
@@ -72,40 +72,10 @@ def main(arguments: list[str] | None = None) -> int:
     learned(checks, tables, prompts)
     chance(checks, gsm8k(tables["gsm8k"], PREFIX))
     marker(checks, tables["gsm8k"], options.answers)
+    replayed(checks, tables["gsm8k"], prompts, options.answers)
     swe_bench(checks)
     print(f"\n{checks.held} figures held, {checks.off} off")
     return int(checks.off > 0)
-
-
-class Checks:
-    """Counts what agrees and what does not."""
-
-    def __init__(self) -> None:
-        self.held = self.off = 0
-
-    def same(self, name: str, ours: float | str, stated: float | str, *, within: float = 1e-12) -> None:
-        """Print one figure; ``within`` is relative, or absolute below 1."""
-        if isinstance(ours, str) or isinstance(stated, str):
-            fine = ours == stated
-        else:
-            fine = abs(ours - stated) <= within * max(1.0, abs(stated))
-        self.count(fine, f"{name:58} {ours!s:>22} {stated!s:>22}")
-
-    def between(self, name: str, ours: float, low: float, high: float) -> None:
-        """Print one figure that should lie between two."""
-        self.count(low <= ours <= high, f"{name:58} {ours:22.6f} {f'{low:g} .. {high:g}':>22}")
-
-    def count(self, fine: bool, line: str) -> None:
-        """Print a line with its mark."""
-        self.held += fine
-        self.off += not fine
-        print(f"{line}  {'ok' if fine else 'OFF'}")
-
-
-def read(path: Path) -> Rows:
-    """All rows of a table, the contaminated ones too."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def questions(options: Any, table: Rows) -> list[str] | None:
@@ -116,16 +86,6 @@ def questions(options: Any, table: Rows) -> list[str] | None:
         return None
     texts = [json.loads(line)["question"] for line in path.read_text("utf-8").splitlines()]
     return [text for text, row in zip(texts, table, strict=True) if row["contaminated"] == "0"]
-
-
-def clean(table: Rows) -> Rows:
-    """The rows that no model was trained on."""
-    return [row for row in table if row["contaminated"] == "0"]
-
-
-def column(table: Rows, name: str) -> Floats:
-    """One column as numbers, (n,)."""
-    return np.array([float(row[name]) for row in table])
 
 
 def stored_figures(checks: Checks, reference: Mapping[str, Any]) -> None:
@@ -198,22 +158,6 @@ def averaged(passes: Sequence[Floats]) -> Floats:
     for percent, quality in np.concatenate(passes).tolist():
         found.setdefault(round(percent, 9), []).append(quality)
     return np.array([(percent, np.mean(found[percent])) for percent in sorted(found)])
-
-
-def gsm8k(table: Rows, prefix: int) -> Pair:
-    """GSM8K in dollars, with so many tokens of instructions before each question."""
-    rows = clean(table)
-    ask = column(rows, "prompt_chars") / 4 + prefix
-    weak = ask * 2 + column(rows, "weak_chars") / 4 * 10
-    strong = ask * 4 + column(rows, "strong_chars") / 4 * 20
-    return Pair(column(rows, "weak"), column(rows, "strong"), weak / 1e6, strong / 1e6)
-
-
-def mmlu(table: Rows, prefix: int) -> Pair:
-    """MMLU in dollars; one token an answer."""
-    rows = clean(table)
-    ask = column(rows, "prompt_chars") / 4 + prefix
-    return Pair(column(rows, "weak"), column(rows, "strong"), (ask * 2 + 10) / 1e6, (ask * 4 + 20) / 1e6)
 
 
 def exact_figures(checks: Checks, tables: Mapping[str, Rows]) -> None:
@@ -382,17 +326,12 @@ def marker(checks: Checks, table: Rows, answers: Path | None) -> None:
     pair = gsm8k(table, PREFIX)
     if answers:
         print("\ngsm8k: a cascade that looks for the #### marker")
-        found = read(answers)
-        weak = next(name for name in found[0] if name.startswith("mixtral") and name.endswith("_response"))
-        kept = zip(found, table, strict=True)
-        texts = [row[weak] for row, facts in kept if facts["contaminated"] == "0"]
-        up = np.array([not re.search(r"#### *-?[$]?[0-9]", text) for text in texts])
     else:
         print("\ngsm8k: a cascade that looks for the #### marker, REBUILT, as the answers are not there:")
         print(
             "133 items (10.2%) of the weak model's failures, 84 of them solved by the strong one (lift 2.87)"
         )
-        up = rebuilt(pair)
+    up = np.array([not re.search(MARKER, text) for text in weak_answers(table, answers)])
     outcome = cascade(pair, up)
     found_figures = judge(pair, outcome)
     checks.between("marker: share moved up", found_figures.moved, 0.1015, 0.1025)
@@ -402,17 +341,6 @@ def marker(checks: Checks, table: Rows, answers: Path | None) -> None:
     print(f"marker: needed lift {found_figures.needed:.3f}, {escalation(pair, up)}")
     measured(checks, "marker", pair, outcome, (0.010, 0.028), 0.002)
     checks.between("marker: gain over a coin, points", 100 * found_figures.gain, 1.75, 2.1)
-
-
-def rebuilt(pair: Pair) -> Any:
-    """133 items with the published share and lift, (n,) bool; the dearer ones likelier."""
-    draw = np.random.default_rng(0)
-    up = np.zeros(pair.n, dtype=bool)
-    for solved, count in ((1, 84), (0, 49)):
-        among = np.flatnonzero((pair.weak_quality == 0) & (pair.strong_quality == solved))
-        chances = pair.strong_cost[among] / pair.strong_cost[among].sum()
-        up[draw.choice(among, count, replace=False, p=chances)] = True
-    return up
 
 
 def swe_bench(checks: Checks) -> None:
