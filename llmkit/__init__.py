@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import checks, graders, plots
+    from . import checks, graders, plots, widgets
     from .batch import batch
     from .benchmarks import read_benchmark
     from .budgets import budget, budgets
@@ -101,7 +101,7 @@ _ROOMS = {
     "trades": ("fit_router",),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
-_WHOLE_ROOMS = ("checks", "graders", "plots")
+_WHOLE_ROOMS = ("checks", "graders", "plots", "widgets")
 
 __all__ = [
     "BudgetExceeded",
@@ -163,6 +163,7 @@ __all__ = [
     "route",
     "text",
     "vote",
+    "widgets",
 ]
 
 

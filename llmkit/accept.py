@@ -8,7 +8,7 @@ import re
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from .errors import CallError, LLMKitError, UsageError
@@ -36,12 +36,14 @@ class Finding:
         reason: why, in words that can be passed on.
         calls: answers of models that were asked to find out; their cost is the check's.
         lost: (model, error) of such calls that failed.
+        score: how good the answer seems, if the check holds a number against a limit; the higher the better.
     """
 
     good: bool | None
     reason: str = ""
     calls: tuple[Response, ...] = ()
     lost: tuple[tuple[str, CallError], ...] = ()
+    score: float | None = None
 
 
 class Check(ABC):
@@ -130,7 +132,7 @@ class Pair(Check):
         """The first; and the second where it still matters."""
         first = self.one(prompt, response)
         if first.good is (self.sign == "|") or (self.sign == "&" and first.good is None):
-            return first
+            return replace(first, score=None)
         second = self.two(prompt, response)
         calls, lost = first.calls + second.calls, first.lost + second.lost
         if self.sign == "&":
@@ -201,9 +203,10 @@ def shorter_than(most: int, unit: Literal["characters", "words"] = "characters")
     if unit not in ("characters", "words") or most < 1:
         raise UsageError(f'{most!r} {unit!r} is no length; give a number above 0 of "characters" or "words"')
 
-    def look(_: str, response: Response) -> tuple[bool, str]:
+    def look(_: str, response: Response) -> Finding:
         length = len(response.text if unit == "characters" else response.text.split())
-        return length < most, f"the answer has {length:,} {unit}, {most:,} or more" * (length >= most)
+        why = f"the answer has {length:,} {unit}, {most:,} or more" * (length >= most)
+        return Finding(length < most, why, score=-length)
 
     return Told(look, f"shorter_than({most})" if unit == "characters" else f"shorter_than({most}, {unit!r})")
 
@@ -220,9 +223,32 @@ def verbal_confidence(*, at: float = 0.8) -> Check:
         stated = confidence(response.text)
         if stated is None:
             return Finding(None, "the answer states no confidence")
-        return Finding(stated >= at, f"it is only {stated:.0%} confident" * (stated < at))
+        return Finding(stated >= at, f"it is only {stated:.0%} confident" * (stated < at), score=stated)
 
     return Told(look, f"verbal_confidence(at={at:g})")
+
+
+def at_least(score: Callable[[str, Response], Any], at: float) -> Check:
+    """``score(prompt, response)`` is ``at`` or more: a number, or (number, response of a model it asked).
+
+    Replayed, such a cascade has a curve of all limits it could have had: ``kit.replay(...).curve(policy)``.
+    """
+    if not callable(score) or isinstance(at, bool) or not isinstance(at, int | float) or math.isnan(at):
+        raise UsageError(
+            f"score is {score!r} and at {at!r}; give a function of (prompt, response) and a number"
+        )
+    name = name_of(score)
+
+    def look(prompt: str, response: Response) -> Finding:
+        given = score(prompt, response)
+        number, asked = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+        found = float(number)
+        if math.isnan(found):
+            return Finding(None, f"{name} gave no number", _responses(asked))
+        why = f"{name} is {found:g}, under {at:g}" * (found < at)
+        return Finding(found >= at, why, _responses(asked), score=found)
+
+    return Told(look, f"{name} >= {at:g}")
 
 
 def confidence(text: str) -> float | None:
@@ -278,11 +304,7 @@ def _because(holds: object, otherwise: str) -> tuple[bool, str]:
 
 def _read(found: Any, name: str) -> Finding:
     if isinstance(found, Finding):
-        return (
-            found
-            if found.good or found.reason
-            else Finding(found.good, f"{name} does not hold", *_rest(found))
-        )
+        return found if found.good or found.reason else replace(found, reason=f"{name} does not hold")
     parts = found if isinstance(found, tuple) else (found,)
     if not 1 <= len(parts) <= 3 or not _is_truth(parts[0]):
         raise TypeError(
@@ -292,10 +314,6 @@ def _read(found: Any, name: str) -> Finding:
     reason = str(parts[1]) if len(parts) > 1 and parts[1] else ""
     calls = _responses(parts[2]) if len(parts) == 3 else ()
     return Finding(good, reason or ("" if good else f"{name} does not hold"), calls)
-
-
-def _rest(found: Finding) -> tuple[Any, Any]:
-    return found.calls, found.lost
 
 
 def _is_truth(value: object) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from math import isnan
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +19,15 @@ import pandas as pd
 from . import errors
 from .errors import CallError, NotRecorded
 from .hops import addressed
-from .model import Model, Wrapper
+from .model import Model, Wrapper, conversation
 from .policy import Question
 from .records import FAILED, Call, Cost, Message, Request, Response, Usage
 from .task import Task
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+Content = str | tuple[Mapping[str, Any], ...]
 
 _SAMPLE = 50  # missing calls that are priced one by one; more change their mean little
 
@@ -68,10 +73,9 @@ class Answers:
         self.missing: dict[str, Missing] = defaultdict(Missing)
         self._columns = {name: frame[name].tolist() for name in _KEPT if name in frame}
         self._responses: dict[int, Response] = {}
-        self._prompts = [task.prompt_of(int(index)) for index in self.items]
         self._places: dict[str, list[int]] = defaultdict(list)
-        for place, prompt in enumerate(self._prompts):
-            self._places[prompt].append(place)
+        for place in range(len(self.items)):
+            self._places[_mark(self._content(place))].append(place)
         settings = ({} if task.system is None else {"system": task.system}) | dict(task.settings)
         self._blank = _Blank().request("-", **settings)
         self._requests: dict[tuple[int, int], Request] = {}
@@ -81,7 +85,7 @@ class Answers:
     def request(self, place: int, repeat: int = 0) -> Request:
         """What a policy is asked about an item, as ``compare`` asks it."""
         if (place, repeat) not in self._requests:
-            turn = (Message("user", self._prompts[place]),)
+            turn = (Message("user", self._content(place)),)
             self._requests[place, repeat] = replace(self._blank, messages=turn, repeat=repeat)
         return self._requests[place, repeat]
 
@@ -109,9 +113,9 @@ class Answers:
 
     def find(self, label: str, request: Request, model: Model) -> int | None:
         """The row that answers just this request; None where prompt or settings were other ones."""
-        if len(request.messages) != 1 or not isinstance(request.messages[0].content, str):
+        if len(request.messages) != 1:
             return None
-        places = self._places.get(request.messages[0].content, ())
+        places = self._places.get(_mark(request.messages[0].content), ())
         if not places or request.repeat >= self.repeats:
             return None
         if request.content() != self._asked(label, request, model).content():
@@ -131,6 +135,9 @@ class Answers:
         entry.calls += calls
         if len(entry.costs) < _SAMPLE:
             entry.costs.append(self._price(label, model, request))
+
+    def _content(self, place: int) -> Content:
+        return conversation(self.task.asked(int(self.items[place])))[0].content
 
     def _asked(self, label: str, request: Request, model: Model) -> Request:
         blank = replace(self._blank, messages=request.messages, repeat=request.repeat)
@@ -211,6 +218,14 @@ class _Blank(Model):
 
 
 _KEPT = ("model", "answer", "outcome", "served", "simulated", "error", "input_tokens", "output_tokens")
+
+
+def _mark(content: Content) -> str:
+    """What a message is looked up by: its text, or a digest of its parts."""
+    if isinstance(content, str):
+        return content
+    text = json.dumps(content, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _fates(frame: pd.DataFrame) -> Ints:

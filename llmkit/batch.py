@@ -120,7 +120,7 @@ class Batch:
         show = progress(total, title=f"batch of {self.name}", simulated=session.mode == "offline")
         try:
             for status in self._looks(pause, sleep):
-                show.update(done=status.done, dollars=Decimal(0), failed=0)
+                show.update(done=status.done, dollars=Decimal(0), failed=status.failed)
         except KeyboardInterrupt:
             raise Interrupted("stopped waiting; the batch goes on, and .wait() waits for it again") from None
         finally:

@@ -136,6 +136,12 @@ class Status:
         """Requests whose batch has ended; the provider counts no others."""
         return sum(part.requests for part in self.parts if part.state in ("ended", "collected"))
 
+    @property
+    def failed(self) -> int:
+        """Requests that brought no answer, as far as the provider says."""
+        kinds = ("errored", "expired", "canceled")
+        return sum(part.counts.get(kind, 0) for part in self.parts for kind in kinds)
+
     def __repr__(self) -> str:
         headers, rows = self._table()
         lines = [" | ".join(map(str, line)) for line in [headers, *rows]]

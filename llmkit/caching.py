@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from math import ceil
 from typing import Any
 
@@ -263,8 +263,11 @@ def _head(content: Mapping[str, Any]) -> str:
 
 
 def _first_text(content: Mapping[str, Any]) -> str:
-    messages = content.get("messages") or [["user", ""]]
-    return _text(messages[0][1])
+    first: Any = (content.get("messages") or [["user", ""]])[0][1]
+    if isinstance(first, str):
+        return first
+    # What stands behind a picture is shared only with those that show the same one.
+    return _text(list(takewhile(lambda block: block.get("type") == "text", first)))
 
 
 def _text(value: Any) -> str:

@@ -12,7 +12,7 @@ from .errors import CallError, UsageError
 from .estimates import Estimate
 from .hops import Target, Trip, addressed
 from .model import Model, finish
-from .policy import Policy, Question, put, together
+from .policy import Policy, Question, brief, put, together
 from .records import Message, Request, Response
 from .totals import Account
 
@@ -104,7 +104,8 @@ class Cascade(Policy):
         handed = ", pass_draft=True" * pass_draft + ", reason" * (reason is not None)
         accepted = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
         self.name = f"cascade({', '.join(model.name for model in models)}, accept={accepted}{handed})"
-        self.label = label or f"{', then '.join(model.label for model in models)} unless {accepted}"
+        way = " -> ".join(model.label for model in models)
+        self.label = label or f"cascade({way}, {brief(accepted)}{handed.replace('=True', '')})"
 
     @property
     def hands_over(self) -> bool:

@@ -16,6 +16,7 @@ from .accept import (
     Finding,
     Told,
     as_check,
+    at_least,
     confidence,
     finished,
     has,
@@ -36,6 +37,7 @@ __all__ = [
     "agrees",
     "as_check",
     "asked_confidence",
+    "at_least",
     "finished",
     "has",
     "is_json",
@@ -178,7 +180,8 @@ class AskedConfidence(Check):
         stated = confidence(call.text)
         if stated is None:
             return Finding(None, f"it did not say how sure it is: {call.text[:80]!r}", (call,))
-        return Finding(stated >= self.at, f"it is only {stated:.0%} sure" * (stated < self.at), (call,))
+        why = f"it is only {stated:.0%} sure" * (stated < self.at)
+        return Finding(stated >= self.at, why, (call,), score=stated)
 
 
 class Judge(Check):

@@ -22,6 +22,7 @@ from .model import Model, finish
 from .policy import Policy
 from .progress import Progress, progress
 from .records import Call, Response
+from .rerun import made_of
 from .resume import Resume
 from .rows import COLUMNS, Job, Rows
 from .scope import Scope, here, within
@@ -297,7 +298,8 @@ def _ceiling(
 
 def _about(models: Sequence[Model]) -> dict[str, Any]:
     single = {model.label: model.defaults for model in models if not isinstance(model, Policy)}
-    return {"settings": _settings(models), "defaults": single}
+    made = {model.label: made_of(model) for model in models if isinstance(model, Policy)}
+    return {"settings": _settings(models), "defaults": single, "policies": made}
 
 
 def _settings(models: Sequence[Model]) -> dict[str, str]:

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import pandas as pd
 
+from .coin import Made
+from .records import Request
 from .task import Task
 from .verdict import Verdict
 from .worth import Worth
@@ -18,6 +20,8 @@ class Compared(Protocol):
     labels: list[str]
     frame: pd.DataFrame
     settings: dict[str, str]
+    policies: dict[str, Made]
+    defaults: dict[str, Request]
 
     @property
     def verdict(self) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from . import calibration, decision, elsewhere, logs, report, trades, verdict, votes, worth
+from .coin import Made, Verdicts
 from .errors import UsageError
 from .graders_judge import Pairwise
 from .headroom import Headroom
@@ -41,6 +43,7 @@ class Comparison:
         note: what a reader must know, such as a stop at the ceiling; "" if nothing.
         early: how a run that looked early ended, or None; the verdict's intervals then hold at any time.
         defaults: label -> the settings a model was asked with, where it is one model; for ``kit.replay``.
+        policies: label -> what a policy is made of.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Comparison:
         note: str = "",
         early: Early | None = None,
         defaults: Mapping[str, Request] | None = None,
+        policies: Mapping[str, Made] | None = None,
         **about: Any,
     ) -> None:
         """A task with its labels and frame; or a frame of results, and ``about`` it cluster, slices, name."""
@@ -66,7 +70,7 @@ class Comparison:
             )
         self.task, self.labels, self.frame = task, list(labels), frame
         self.settings, self.note, self.early = dict(settings or {}), note, early
-        self.defaults = dict(defaults or {})
+        self.defaults, self.policies = dict(defaults or {}), dict(policies or {})
 
     @classmethod
     def from_series(cls, *scores: pd.Series, cluster: pd.Series | None = None, **about: Any) -> Comparison:
@@ -93,18 +97,28 @@ class Comparison:
 
     @cached_property
     def verdict(self) -> verdict.Verdict:
-        """The table, the paired differences and the sentence."""
-        return verdict.judge(
+        """The table, the paired differences and the sentence, which says of policies whether they pay."""
+        found = verdict.judge(
             *(self.frame, self.labels),
             cluster=self.task.cluster,
             settings=self.settings,
             looked_early=self.early is not None,
         )
+        said = self.switching.sentences if self.policies and found.pairs else []
+        return replace(found, sentence=" ".join([found.sentence, *said]))
+
+    @cached_property
+    def switching(self) -> Verdicts:
+        """Each policy against a coin between its two models that spends as much, and their rivals.
+
+        Rivals are what may make a switch needless: the same model at another effort, and asking it again.
+        """
+        return trades.switching(self)
 
     @property
     def simulated(self) -> bool:
         """True if any answer was made up by the simulator."""
-        return self.verdict.simulated
+        return bool((self.frame["simulated"] == True).any())  # noqa: E712 - the column holds None too
 
     def worth(
         self,
@@ -207,6 +221,10 @@ class Comparison:
         for name in dict.fromkeys(["input", self.task.target]):
             if name in once.columns:
                 columns[name] = once[~once.index.duplicated()].loc[chosen, name]
+        if self.task.images is not None:
+            places = {id: index for index, id in enumerate(self.task.ids)}
+            shown = {item: self.task.pictures(places[str(item)]) for item in chosen}
+            columns["pictures"] = pd.Series(shown, dtype=object)
         for label in self.labels:
             mine = once[once["model"] == label]
             columns[f"{label}: score"] = scores.loc[chosen, label]

@@ -22,6 +22,7 @@ from .stats import Interval
 DRAWS = 2_000
 PERMUTATIONS = 1_999
 BLOCK = 1_000_000  # numbers held at once while resampling
+FEWEST_FLIPPED = 10  # clusters whose signs are turned; fewer leave too few ways
 CLOSE = 1e-12  # equal gains may differ by rounding, since sums run in another order
 
 
@@ -126,6 +127,54 @@ def permutation_p(
     return found
 
 
+def flipped_p(
+    pair: Pair,
+    outcome: Outcome,
+    *,
+    clusters: Sequence[Any] | None = None,
+    flips: int = PERMUTATIONS,
+    seed: int = 0,
+) -> float:
+    """One-sided p that a policy of any kind earns no more than a coin, by turning signs of whole clusters.
+
+    The gain over a coin is, to first order, a mean of one term an item; under no gain the terms' sums in the
+    clusters are as likely turned round (Canay, Romano and Shaikh 2017). NaN under 10 clusters, or items, and
+    where there is nothing to choose.
+    """
+    group = np.arange(pair.n) if clusters is None else _numbered(clusters, pair.n)
+    sums = np.bincount(group, weights=_terms(pair, outcome))
+    if pair.chord.no_choice or len(sums) < FEWEST_FLIPPED:
+        return math.nan
+    random = np.random.default_rng(seed)
+    block = max(1, BLOCK // len(sums))
+    rows = [min(block, flips - start) for start in range(0, flips, block)]
+    null = np.concatenate([random.choice([-1.0, 1.0], (count, len(sums))) @ sums for count in rows])
+    return float(_p(null >= sums.sum() - CLOSE * pair.n))
+
+
+def lift_interval(
+    pair: Pair, outcome: Outcome, *, clusters: Sequence[Any] | None = None, level: float = 0.95, seed: int = 0
+) -> Interval:
+    """A percentile interval for the lift: mean gain of the moved over the mean gain of all.
+
+    Its bounds are NaN where draws without a gap are too many, as for ``apgr_interval``.
+    """
+    columns = np.column_stack([outcome.moved * pair.gain, outcome.moved, pair.gain])
+
+    def lifts(means: Floats) -> Floats:
+        base = np.where((means[:, 1] > 0) & (means[:, 2] > 0), means[:, 1] * means[:, 2], math.nan)
+        return np.asarray(means[:, 0] / base)
+
+    estimate = float(lifts(columns.mean(axis=0, keepdims=True))[0])
+    blocks = resampled(pair.n, DRAWS, seed=seed, clusters=clusters)
+    drawn = np.concatenate([lifts(weights @ columns) for weights in blocks])
+    low = high = math.nan
+    if np.isnan(drawn).mean() <= (1 - level) / 2:
+        low, high = np.nanquantile(drawn, [(1 - level) / 2, (1 + level) / 2]).tolist()
+    name = "bootstrap" if clusters is None else "cluster bootstrap"
+    return Interval(estimate, low, high, level, name, pair.n)
+
+
 def curve_p(
     line: Curve, pair: Pair, *, kind: str = "route", permutations: int = 499, seed: int = 0
 ) -> tuple[float, float]:
@@ -207,16 +256,24 @@ def held_out(
     choose: Callable[[Pair, Floats], float],
     score: npt.ArrayLike,
     *,
+    clusters: Sequence[Any] | None = None,
     folds: int = 5,
     seed: int = 0,
 ) -> npt.NDArray[np.bool_]:
     """Which items (n,) move when each fold's threshold was chosen on the others.
 
-    choose(pair, score) gives the threshold; items of at least that score move. Choosing and reporting on the
-    same items makes even a random score beat the strong model about one time in four.
+    choose(pair, score) gives the threshold; items of at least that score move. Clusters, (n,) labels of what
+    belongs together, are never split. Choosing and reporting on the same items makes even a random score
+    beat the strong model about one time in four.
     """
     scores = np.asarray(score, dtype=float)
-    fold = np.random.default_rng(seed).permutation(pair.n) % folds
+    group = np.arange(pair.n) if clusters is None else _numbered(clusters, pair.n)
+    groups = int(group.max()) + 1
+    if not 2 <= folds <= groups:
+        raise UsageError(
+            f"folds is {folds!r}; give 2 or more, up to the {groups} items or clusters there are"
+        )
+    fold = (np.random.default_rng(seed).permutation(groups) % folds)[group]
     moved = np.zeros(pair.n, dtype=bool)
     for k in range(folds):
         rest, here = fold != k, fold == k
@@ -282,6 +339,20 @@ def _hull_gains(line: Curve, pair: Pair, costs: Floats, qualities: Floats) -> Fl
     middle = y[:-1] + slope * ((x0 + x1) / 2 - x[:-1])
     area = np.bincount(row[:-1], weights=np.where(same, middle * (x1 - x0), 0), minlength=rows)
     return area / (high - low) - (chord.weak_quality + chord.strong_quality) / 2
+
+
+def _terms(pair: Pair, outcome: Outcome) -> Floats:
+    """What each item adds to the gain over a coin, to first order, (n,); their mean is the gain."""
+    chord = pair.chord
+    if pair.chord.no_choice:
+        return np.full(pair.n, math.nan)
+    spent = chord.spent(float(outcome.cost.mean()))
+    part = min(max(spent, 0.0), 1.0)
+    terms = outcome.quality - pair.weak_quality - part * pair.gain
+    if 0 < spent < 1:
+        slope = float(pair.gain.mean() / pair.extra.mean())
+        terms = terms - slope * (outcome.cost - pair.weak_cost - part * pair.extra)
+    return terms
 
 
 def _p(beaten: npt.NDArray[np.bool_]) -> Floats:

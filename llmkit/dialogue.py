@@ -9,7 +9,7 @@ from typing import Any
 from . import schemas, tools
 from .errors import CallError
 from .estimates import Estimate
-from .model import Model, Wrapper
+from .model import Model, Prompt, Wrapper
 from .recordings import Recorded
 from .records import Message, Request, Response
 from .totals import add_costs, add_seconds, add_usages, origin_of, step_of
@@ -67,7 +67,7 @@ class Dialogue(Wrapper):
         self._check(request)
         return self.model.count(request)
 
-    def recording_keys(self, prompts: Sequence[str], **settings: Any) -> list[tuple[str, ...]] | None:
+    def recording_keys(self, prompts: Sequence[Prompt], **settings: Any) -> list[tuple[str, ...]] | None:
         """Those of the model inside; None with tools, where an answer may take several calls."""
         request = self.request("-", **settings)
         self._check(request)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import re
 from functools import partial
 from typing import Any
 
-from . import sandbox
+from . import sandbox, sandbox_tests
 from .errors import SandboxUnavailable, TaskError
 from .grades import Grade, Grader, Item
 
@@ -109,7 +108,7 @@ def _check(target: Any) -> None:
     else:
         raise TaskError(f"the tests are {target!r}; give their source as a text, or a list of asserts")
     try:
-        ast.parse(source)
+        sandbox_tests.parsed(source)
     except (SyntaxError, ValueError) as error:
         raise TaskError(f"the tests are no Python: {error}") from None
     if "assert" not in source:

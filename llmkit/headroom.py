@@ -35,6 +35,7 @@ class Headroom:
         resolution: the gain over a coin that n items tell from 0, half of a 95% interval.
         items: for each gain of ``WORTH``, the items that find it with 80% power.
         go: whether a router can be worth building. sentence: why, in words.
+        simulated: any answer was made up by the simulator.
     """
 
     n: int
@@ -50,6 +51,7 @@ class Headroom:
     items: tuple[tuple[float, int], ...]
     go: bool
     sentence: str
+    simulated: bool = False
 
     def __repr__(self) -> str:
         return self.sentence

@@ -96,10 +96,10 @@ class Model(ABC):
         """Tokens, seconds and USD of one call before it is made, if it were answered with ``answer``."""
         return UNKNOWN
 
-    def recording_keys(self, prompts: Sequence[str], **settings: Any) -> list[tuple[str, ...]] | None:
-        """For each prompt, the keys under any of which its whole answer may be recorded, the best first.
+    def recording_keys(self, prompts: Sequence[Prompt], **settings: Any) -> list[tuple[str, ...]] | None:
+        """For each prompt of one message, the keys under any of which its whole answer may be recorded.
 
-        None where an answer is more than one recording, or none.
+        The best comes first. None where an answer is more than one recording, or none.
         """
         return None
 

@@ -62,7 +62,7 @@ def image(source: str | Path | bytes, *, cache: bool | str = False) -> Part:
 
     Raises ``UsageError`` if it is of another type, over 5 MB, or over 8,000 pixels wide or high.
     """
-    if _is_address(source):
+    if is_address(source):
         return _cached(Part(type="image", source={"type": "url", "url": str(source)}), cache)
     data, where = _bytes(source)
     kind = image_type(data)
@@ -93,7 +93,7 @@ def document(source: str | Path | bytes, *, title: str | None = None, cache: boo
 
     Raises ``UsageError`` if it is neither, or is empty.
     """
-    if _is_address(source):
+    if is_address(source):
         part = Part(type="document", source={"type": "url", "url": str(source)})
     else:
         data, where = _bytes(source)
@@ -177,7 +177,8 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     return width, int.from_bytes(data[27:30], "little") + 1
 
 
-def _is_address(source: object) -> bool:
+def is_address(source: object) -> bool:
+    """Whether a source is an http(s) address, which the provider fetches itself."""
     return isinstance(source, str) and urlsplit(source).scheme in ("http", "https")
 
 

@@ -107,6 +107,18 @@ def cascade(pair: Pair, moved: npt.ArrayLike, *, fee: npt.ArrayLike = 0.0) -> Ou
     return Outcome(pair.weak_quality + up * pair.gain, cost, up, "cascade")
 
 
+def told(pair: Pair, quality: Floats, cost: Floats, moved: npt.NDArray[np.bool_], *, kind: Kind) -> Outcome:
+    """What a policy did, each (n,): of its ``kind`` if moving items up and paying fees explain it all.
+
+    Else it is "other", for only that can be dealt anew to the items.
+    """
+    before = pair.weak_cost if kind == "cascade" else 0.0
+    fee = cost - np.where(moved, pair.strong_cost + before, pair.weak_cost)
+    plain = np.allclose(quality, np.where(moved, pair.strong_quality, pair.weak_quality))
+    known = plain and bool((fee >= -1e-9 * pair.strong_cost).all())
+    return Outcome(quality, cost, moved.astype(float), kind if known else "other")
+
+
 def judge(pair: Pair, outcome: Outcome) -> Judgement:
     """The figures of one policy on a pair. For those that only move items up, and dearer than the weak model
     but no dearer than the strong: gain = moved * mean gain * (lift - needed)."""

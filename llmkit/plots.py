@@ -12,27 +12,38 @@ from typing import TYPE_CHECKING
 import numpy.typing as npt
 
 from .compared import Compared
+from .headroom import Headroom
+from .model import Model
+from .plots_escalated import Escalated
 from .plots_money import Costs, Frontier, WorthIt
 from .plots_quality import Forest, Judge, Slices
+from .plots_switching import NeededLift, Switching
 from .plots_time import Latency, What
+from .replay import Replay
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
     "Costs",
+    "Escalated",
     "Forest",
     "Frontier",
     "Judge",
     "Latency",
+    "NeededLift",
     "Slices",
+    "Switching",
     "WorthIt",
     "costs",
+    "escalated",
     "forest",
     "frontier",
     "judge",
     "latency",
+    "needed_lift",
     "slices",
+    "switching",
     "worth",
 ]
 
@@ -76,6 +87,28 @@ def costs(c: Compared, *, ax: Axes | None = None) -> Axes:
 def slices(c: Compared, column: str, *, ax: Axes | None = None) -> Axes:
     """Every model's mean score in each slice of one column, with the last model's lead."""
     return Slices.of(c, column).plot(ax=ax)
+
+
+def switching(r: Replay, *, policy: str | Model | None = None, ax: Axes | None = None) -> Axes:
+    """Quality against cost of ``kit.replay``'s policies, with the line of a coin between the two models.
+
+    ``policy`` is drawn with every threshold it could have had and what scores that know nothing draw; the
+    first that decides by a score if left out.
+    """
+    return Switching.of(r, policy=policy).plot(ax=ax)
+
+
+def needed_lift(r: Replay | Headroom, *, ax: Axes | None = None) -> Axes:
+    """The lift each policy of a replay has and the one it needs to meet a coin, over the cost ratio.
+
+    Of ``c.headroom()``, before any is built: what the best check thinkable would have.
+    """
+    return NeededLift.of(r).plot(ax=ax)
+
+
+def escalated(r: Replay, policy: str | Model, *, by: str | None = None, ax: Axes | None = None) -> Axes:
+    """Whom a policy moved up and what came of it: by reason, or by a column of the task."""
+    return Escalated.of(r, policy, by=by).plot(ax=ax)
 
 
 def judge(

@@ -15,7 +15,7 @@ from .errors import CallError, UsageError
 from .estimates import Estimate
 from .hops import addressed
 from .model import Model, finish
-from .policy import Policy, Question, dearest, draw, opening, put, together
+from .policy import Policy, Question, brief, dearest, draw, opening, put, together
 from .records import Request, Response
 from .totals import Account
 
@@ -136,7 +136,7 @@ class Threshold(Route):
         self.at = at
         rule = "length" if self.by is len else name_of(by)
         self.name = f"route({a.name}, {b.name}, by={rule}, at={at:g})"
-        self.label = label or f"{b.label} if {rule} >= {at:g}, else {a.label}"
+        self.label = label or f"route({a.label} -> {b.label}, {brief(rule)} >= {at:g})"
 
     def choose(self, question: Question) -> tuple[int, tuple[Response, ...]]:
         """The second where the number reaches ``at``."""
@@ -166,7 +166,8 @@ class Named(Route):
         self.names, self.by = list(models), choose
         parts = ", ".join(f"{name}: {model.name}" for name, model in models.items())
         self.name = f"route({{{parts}}}, choose={name_of(choose)})"
-        self.label = label or f"{name_of(choose)}: {' or '.join(model.label for model in self.models)}"
+        among = " | ".join(model.label for model in self.models)
+        self.label = label or f"route({among}, {brief(name_of(choose))})"
 
     def choose(self, question: Question) -> tuple[int, tuple[Response, ...]]:
         """The one that is named."""
@@ -189,7 +190,7 @@ class Mix(Route):
         super().__init__(a, b)
         self.p, self.seed = share("p", p), seed
         self.name = f"mix({a.name}, {b.name}, p={p:g}, seed={seed})"
-        self.label = label or f"{100 * p:.3g}% {b.label}, else {a.label}"
+        self.label = label or f"mix({a.label}, {100 * p:.3g}% {b.label}{f', seed={seed}' if seed else ''})"
 
     def choose(self, question: Question) -> tuple[int, tuple[Response, ...]]:
         """The second with chance ``p``."""
@@ -227,9 +228,8 @@ class Vote(Policy):
         many = f"{models[0].name}, k={k}" if k else ", ".join(model.name for model in models)
         how = f", extract={name_of(extract)}" if extract else ""
         self.name = f"vote({many}{how})"
-        self.label = label or (
-            f"vote of {k} by {models[0].label}" if k else f"vote of {', '.join(m.label for m in models)}"
-        )
+        who = f"{models[0].label} x {k}" if k else ", ".join(model.label for model in models)
+        self.label = label or f"vote({who}{f', {brief(name_of(extract))}' if extract else ''})"
 
     def run(self, request: Request) -> Generator[str, None, Response]:
         """Ask all, then give the answer with the most votes. An error carries the steps already paid."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
+from zlib import crc32
 
 from .errors import UsageError
 from .estimates import Estimate
@@ -19,6 +20,7 @@ from .model import Journal, Model
 from .records import Call, Message, Request
 
 REMEMBERED = 10_000  # turns of conversations; a digest each
+LONGEST = 40  # characters of a name inside a label
 Own = TypeVar("Own", bound="Policy")
 
 
@@ -156,6 +158,11 @@ def check_models(models: Sequence[Model]) -> None:
                 'kit.model("opus"), kit.model("sonnet")'
             )
         _no_cycle(model, ())
+
+
+def brief(name: str) -> str:
+    """A name for labels; a long one is cut, and keeps a mark of its own."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 6]}~{crc32(name.encode()) & 0xFFFF:04x}"
 
 
 def dearest(guesses: Sequence[Estimate]) -> Decimal | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any, Protocol, TextIO
 
@@ -23,12 +25,31 @@ class Progress(Protocol):
 
 
 def progress(total: int, *, title: str, simulated: bool, words: Callable[..., str] | None = None) -> Progress:
-    """The right display for where this program runs; ``words`` says how far it is, as ``describe`` does."""
+    """The right display for where this program runs; ``words`` says how far it is, as ``describe`` does.
+
+    Within ``shown_by`` it is the one given there.
+    """
+    make = _maker.get()
+    if make is not None:
+        return make(total, title=title, simulated=simulated, words=words)
     if _in_notebook():
         return _Bar(total, title, simulated, words=words)
     if sys.stderr.isatty():
         return _Line(total, title, simulated, sys.stderr, words=words)
     return _Silent()
+
+
+@contextmanager
+def shown_by(make: Callable[..., Progress]) -> Iterator[None]:
+    """Runs begun in this block show themselves by what ``make`` gives, called as ``progress`` is."""
+    token = _maker.set(make)
+    try:
+        yield
+    finally:
+        _maker.reset(token)
+
+
+_maker: ContextVar[Callable[..., Progress] | None] = ContextVar("llmkit_progress", default=None)
 
 
 def describe(done: int, total: int, dollars: Decimal, failed: int, elapsed: float, *, simulated: bool) -> str:
@@ -50,7 +71,9 @@ class _Silent:
         pass
 
 
-class _Timed:
+class Timed:
+    """A display that is renewed a few times a second; what it shows up to ``_show``."""
+
     def __init__(
         self,
         total: int,
@@ -64,11 +87,16 @@ class _Timed:
         self._last: dict[str, Any] = {"done": 0, "dollars": Decimal(0), "failed": 0}
 
     def update(self, *, done: int, dollars: Decimal, failed: int) -> None:
+        """See ``Progress``."""
         self._last = {"done": done, "dollars": dollars, "failed": failed}
         now = self._clock()
         if now - self._shown >= PERIOD:
             self._shown = now
             self._show()
+
+    def close(self) -> None:
+        """See ``Progress``."""
+        self._show()
 
     def _text(self) -> str:
         elapsed = self._clock() - self._started
@@ -78,7 +106,7 @@ class _Timed:
         raise AssertionError("each display shows itself")
 
 
-class _Line(_Timed):
+class _Line(Timed):
     def __init__(
         self,
         total: int,
@@ -103,7 +131,7 @@ class _Line(_Timed):
         self._out.flush()
 
 
-class _Bar(_Timed):
+class _Bar(Timed):
     def __init__(
         self, total: int, title: str, simulated: bool, *, words: Callable[..., str] | None = None
     ) -> None:
@@ -113,7 +141,8 @@ class _Bar(_Timed):
         super().__init__(total, simulated, words=words)
         self._bar = widgets.IntProgress(max=total, description="", layout={"width": "240px"})
         self._label = widgets.Label(value=title)
-        box = widgets.HBox([self._bar, self._label])
+        hint = widgets.Label(value="Interrupt (\u25a0) stops it; run the cell again to go on")
+        box = widgets.HBox([self._bar, self._label, hint], layout={"flex_flow": "row wrap"})
         data = {
             "application/vnd.jupyter.widget-view+json": {
                 "version_major": 2,

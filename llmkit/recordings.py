@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from .errors import NotRecorded
-from .model import Journal, Model, Wrapper
+from .model import Journal, Model, Prompt, Wrapper, conversation
 from .records import Call, Cost, LineItem, Message, Request, Response, Usage
 from .store import Store
 from .workers import Turn
@@ -89,8 +89,8 @@ class Recorded(Wrapper):
             self.store.write(lambda connection: keep(connection, response))
         return response
 
-    def keys(self, request: Request, prompts: Sequence[str]) -> list[tuple[str, ...]]:
-        """The keys of ``request`` with each text in turn for its only message; the first is tried first."""
+    def keys(self, request: Request, prompts: Sequence[Prompt]) -> list[tuple[str, ...]]:
+        """The keys of ``request`` with each prompt in turn for its only message; the first is tried first."""
         sources = [_keys(request, prompts, endpoint, self.name) for endpoint in (self.endpoint, *self.also)]
         return list(zip(*sources, strict=True))
 
@@ -159,7 +159,7 @@ def texts(store: Store, keys: Sequence[str]) -> list[str]:
     return [found[key] for key in keys]
 
 
-def _keys(request: Request, prompts: Sequence[str], endpoint: str, model: str) -> list[str]:
+def _keys(request: Request, prompts: Sequence[Prompt], endpoint: str, model: str) -> list[str]:
     # Of a hundred thousand keys, only the prompt is written anew: what is around it is the same for all.
     mark = "the one prompt \0"
     sample = replace(request, messages=(Message("user", mark),)).key_text(endpoint, model)
@@ -168,7 +168,9 @@ def _keys(request: Request, prompts: Sequence[str], endpoint: str, model: str) -
     keys = []
     for prompt in prompts:
         digest = start.copy()
-        digest.update((json.dumps(prompt, ensure_ascii=False) + tail).encode("utf-8", "surrogatepass"))
+        content = prompt if isinstance(prompt, str) else conversation(prompt)[0].content
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        digest.update((text + tail).encode("utf-8", "surrogatepass"))
         keys.append(digest.hexdigest())
     return keys
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,14 @@ _QUIET = "tex2jax_ignore mathjax_ignore"
 
 # Beyond this many characters Markdown is shown as it was written: no text may keep a notebook busy.
 _LONGEST_MARKDOWN = 100_000
+
+# Words of both texts together, beyond which a comparison takes seconds; then lines are compared.
+_MOST_WORDS = 6_000
+_MOST_LINES = 10_000
+_WORD = re.compile(r"\w+|\s+|[^\w\s]")
+_TINT = "background:color-mix(in srgb, var({}) 18%, transparent)"
+_DELETED = "text-decoration:line-through;" + _TINT.format("--jp-error-color1, #b00020")
+_INSERTED = "text-decoration:underline;" + _TINT.format("--jp-success-color1, #1b7f3b")
 
 # Terminal commands are removed: colours, and titles or links that end in BEL or ST.
 _ANSI = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b\n]{0,2000}(?:\x07|\x1b\\\\)")
@@ -46,7 +55,7 @@ def escape(text: object) -> str:
 
 def plain(text: str) -> str:
     """Text as it is, in a ``<pre>`` that wraps; never read as Markdown or mathematics."""
-    return f'<pre class="llmkit-text {_QUIET}" style="white-space:pre-wrap">{escape(text)}</pre>'
+    return _pre(escape(text))
 
 
 def markdown(text: str) -> str:
@@ -63,6 +72,20 @@ def markdown(text: str) -> str:
     except RecursionError:
         return plain(text)
     return f'<div class="llmkit-text {_QUIET}">{body}</div>'
+
+
+def difference(before: str, after: str) -> str:
+    """Both texts in one: what only ``before`` has is struck out, what only ``after`` has underlined.
+
+    Compared word by word; beyond some thousand words line by line, and beyond that not at all.
+    """
+    first, second = _visible(before), _visible(after)
+    ours, theirs = _WORD.findall(first), _WORD.findall(second)
+    if len(ours) + len(theirs) > _MOST_WORDS:
+        ours, theirs = first.splitlines(keepends=True), second.splitlines(keepends=True)
+    if len(ours) + len(theirs) > _MOST_LINES:
+        return sentence("The texts are too long to compare.")
+    return _pre("".join(_changes(ours, theirs)))
 
 
 def sentence(text: str, *, strong: bool = False, small: bool = False) -> str:
@@ -85,6 +108,37 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str
         f'<table class="{_QUIET}" style="border-collapse:collapse;font-variant-numeric:tabular-nums">'
         f"{title}<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )
+
+
+def _pre(inner: str) -> str:
+    style = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
+    return f'<pre class="llmkit-text {_QUIET}" style="{style}">{inner}</pre>'
+
+
+def _changes(ours: list[str], theirs: list[str]) -> Iterator[str]:
+    struck = added = ""
+    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=len(ours) + len(theirs) > 2_000)
+    for kind, start, end, other_start, other_end in matcher.get_opcodes():
+        old, new = "".join(ours[start:end]), "".join(theirs[other_start:other_end])
+        if kind == "equal" and (re.search(r"\w", old) or not (struck or added)):
+            yield from _changed(struck, added)
+            yield html.escape(old)
+            struck = added = ""
+        else:  # a space or comma both have is no island in a changed passage
+            struck, added = struck + old, added + new
+    yield from _changed(struck, added)
+
+
+def _changed(old: str, new: str) -> Iterator[str]:
+    tail = 0
+    while tail < min(len(old), len(new)) and old[~tail] == new[~tail] and not old[~tail].isalnum():
+        tail += 1
+    kept, old, new = old[len(old) - tail :], old[: len(old) - tail], new[: len(new) - tail]
+    if old:
+        yield f'<del style="{_DELETED}">{html.escape(old)}</del>'
+    if new:
+        yield f'<ins style="{_INSERTED}">{html.escape(new)}</ins>'
+    yield html.escape(kept)
 
 
 def _visible(text: str) -> str:

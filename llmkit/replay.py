@@ -11,18 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from . import coin, payoff
+from . import coin, payoff, scored
 from .answers import Answers, Floats
-from .cascade import Cascade
 from .comparison import Comparison
 from .curves import Pair
 from .errors import NotRecorded, UsageError
 from .model import Model
-from .policies import Route
 from .policy import Policy, check_models, leaves
 from .render import sentence, table
-from .rerun import Outcome, Rerun
+from .rerun import Outcome, Rerun, made_of
 from .task import Task
+from .tradeoff import Tradeoff
 
 _SHOWN_MISSING = 5
 
@@ -80,26 +79,28 @@ def replay(c: Comparison, policies: Sequence[Model]) -> Replay:
         outcomes[policy.label] = _repeats(rerun, rerun.swapped(policy))
     if answers.missing:
         raise NotRecorded(_missing(answers, names))
-    return Replay(c.task, answers, outcomes, kinds={policy.label: _kind(policy) for policy in policies})
+    return Replay(c.task, rerun, outcomes, {policy.label: policy for policy in policies})
 
 
 class Replay:
     """What each policy would have answered.
 
     Attributes:
-        labels: the policies, as given. note: what a reader must know; "" if nothing.
+        labels: of the policies, as given. policies: label -> policy.
+        note: what a reader must know; "" if nothing.
     """
 
     def __init__(
         self,
         task: Task,
-        answers: Answers,
+        rerun: Rerun,
         outcomes: dict[str, list[Outcome]],
-        *,
-        kinds: Mapping[str, payoff.Kind],
+        policies: Mapping[str, Model],
     ) -> None:
-        self.task, self.labels, self.note = task, list(outcomes), ""
-        self._answers, self._outcomes, self._kinds = answers, outcomes, kinds
+        self.task, self.labels, self.policies, self.note = task, list(outcomes), dict(policies), ""
+        self._rerun, self._answers, self._outcomes = rerun, rerun.answers, outcomes
+        self._tosses: dict[str, coin.Toss] = {}
+        answers = rerun.answers
         left_out = len(task) - len(answers.items)
         if left_out:
             self.note = f"{left_out:,} item(s) are left out, because not every model was asked about them."
@@ -117,7 +118,7 @@ class Replay:
         """One row a policy, over the items which all of them have graded.
 
         ``n`` items, ``quality`` the mean score, ``cost`` USD and ``latency`` seconds a task (NaN where
-        unknown), ``moved`` the share answered by another than the cheapest model, ``calls`` a task.
+        unknown), ``moved`` the share answered by another than the cheaper model, ``calls`` a task.
         """
         graded = np.all([~np.isnan(self._scores(label)) for label in self.labels], axis=0)
         rows = []
@@ -130,7 +131,7 @@ class Replay:
                     "n": int(graded.sum()),
                     "quality": _mean(self._scores(label)[graded]),
                     "cost": _mean(self._means(label, "cost")[graded]),
-                    "moved": _mean(self._moved(label)[graded]),
+                    "moved": _mean(self._moved(label, self._pair_of(label)[0])[graded]),
                     "latency": _mean(self._means(label, "latency")[graded]),
                     "calls": float(calls),
                 }
@@ -155,20 +156,19 @@ class Replay:
         )
 
     def arms(self, policy: str | Model) -> Arms:
-        """A policy's scores and costs by item, beside those of the cheapest and the dearest model.
+        """A policy's scores and costs by item, beside those of its own two models, the cheaper one first.
 
-        Raises ``UsageError`` where the comparison holds fewer than two models.
+        Of a policy of more models, or of one, they are beside the cheapest and the dearest of all. Raises
+        ``UsageError`` where the comparison holds fewer than two models.
         """
-        label = policy.label if isinstance(policy, Model) else policy
-        if label not in self._outcomes:
-            raise UsageError(f"policy is {label!r}; it is one of {self.labels}")
+        label = self._known(policy)
         if len(self._answers.labels) < 2:
             raise UsageError("a policy is held against two models; this comparison has one")
-        weak, strong = self._ends
+        weak, strong = self._pair_of(label)
         q_w, c_w, q_s, c_s = (
             self._recorded(name, column) for name in (weak, strong) for column in ("score", "cost")
         )
-        q, cost, moved = self._scores(label), self._means(label, "cost"), self._moved(label) > 0.5
+        q, cost, moved = self._scores(label), self._means(label, "cost"), self._moved(label, weak) > 0.5
         whole = ~np.isnan(np.array([q_w, c_w, q_s, c_s, q, cost])).any(axis=0)
         places = self._answers.items[whole]
         clusters = tuple(str(self.task.cluster_of(int(n))) for n in places) if self.task.cluster else None
@@ -177,30 +177,69 @@ class Replay:
         kept: dict[str, Any] = {name: values[whole] for name, values in columns.items()}
         return Arms(weak=weak, strong=strong, moved=moved[whole], items=items, clusters=clusters, **kept)
 
+    def curve(self, policy: str | Model) -> Tradeoff:
+        """Every threshold that a route, or a cascade of two models, could have had: curve, figures, table.
+
+        A route goes by its score, a cascade by what its check holds against a limit (``checks.at_least``,
+        ``checks.verbal_confidence``), or else by yes and no. Raises ``UsageError`` for policies that decide
+        otherwise.
+        """
+        label = self._known(policy)
+        return scored.tradeoff(self._rerun, self.policies[label], self._outcomes[label])
+
     @cached_property
     def verdicts(self) -> coin.Verdicts:
-        """Each policy against a coin between the cheapest and the dearest model that spends as much.
+        """Each policy against a coin between its two models that spends as much; see ``arms``.
 
-        Those two are on the line themselves, and left out.
+        The cheapest and the dearest model are on the line themselves, and left out.
         """
-        tosses = [self._toss(label) for label in self.labels if label not in self._ends]
+        tosses = [self._toss(label) for label in self.verdict_labels]
         return coin.judged(tosses, simulated=self.simulated)
 
-    def _toss(self, label: str) -> coin.Toss:
-        arms = self.arms(label)
-        if not arms.items:
-            names = [label, arms.weak, arms.strong]
-            raise UsageError(f"no item has a grade and a known cost of all of {names}")
-        pair = Pair(arms.q_w, arms.q_s, arms.c_w, arms.c_s)
-        outcome = payoff.Outcome(arms.q, arms.c, arms.moved.astype(float), self._kind(label, arms))
-        return coin.Toss(label, arms.weak, arms.strong, pair, outcome, arms.clusters)
+    @property
+    def verdict_labels(self) -> list[str]:
+        """The policies that ``verdicts`` are about."""
+        return [label for label in self.labels if label not in self._ends]
 
-    def _kind(self, label: str, arms: Arms) -> payoff.Kind:
-        """What the policy is, if moving items up and fees are all it did; only that can be dealt anew."""
-        kind, up = self._kinds[label], arms.moved
-        moved = np.where(up, arms.q_s, arms.q_w)
-        fee = arms.c - np.where(up, arms.c_s + (arms.c_w if kind == "cascade" else 0), arms.c_w)
-        return kind if np.allclose(arms.q, moved) and (fee >= -1e-9 * arms.c_s).all() else "other"
+    def between(self, policy: str | Model) -> tuple[str, str]:
+        """The two models a policy is held against, the cheaper first; see ``arms``."""
+        return self._pair_of(self._known(policy))
+
+    def pair(self, policy: str | Model) -> Pair:
+        """The two models a policy is held against, on the items all three have; see ``arms``."""
+        return self._toss(self._known(policy)).pair
+
+    def outcome(self, policy: str | Model) -> payoff.Outcome:
+        """What a policy paid and earned on the items of ``pair``."""
+        return self._toss(self._known(policy)).outcome
+
+    def _toss(self, label: str) -> coin.Toss:
+        if label not in self._tosses:
+            arms = self.arms(label)
+            if not arms.items:
+                names = [label, arms.weak, arms.strong]
+                raise UsageError(f"no item has a grade and a known cost of all of {names}")
+            pair = Pair(arms.q_w, arms.q_s, arms.c_w, arms.c_s)
+            did = payoff.told(pair, arms.q, arms.c, arms.moved, kind=self._made(label).kind)
+            rival = self._rival(label, arms.weak, arms.strong)
+            self._tosses[label] = coin.Toss(label, arms.weak, arms.strong, pair, did, arms.clusters, rival)
+        return self._tosses[label]
+
+    def _made(self, label: str) -> coin.Made:
+        policy = self.policies[label]
+        return made_of(policy) if isinstance(policy, Policy) else coin.Made("other", (label,))
+
+    def _rival(self, label: str, weak: str, strong: str) -> str:
+        """What a policy does instead of switching; "" for one that switches."""
+        known = {leaf.label: leaf for policy in self.policies.values() for leaf in leaves(policy)}
+        inside = self._made(label).models
+        if len(inside) > 1:
+            return ""
+        if isinstance(self.policies[label], Policy):
+            return f"a retry of {inside[0]}"
+        names = {name: leaf.name for name, leaf in known.items()}
+        settings = {name: leaf.defaults for name, leaf in known.items()}
+        return coin.same_model(label, (weak, strong), names, settings)
 
     def __repr__(self) -> str:
         lines = [self._headline(), "", self.table.to_string(float_format=lambda value: f"{value:.5g}")]
@@ -218,10 +257,24 @@ class Replay:
             f"{mark}{self.task.name}, {len(self.labels)} policies replayed on recorded answers; nothing paid"
         )
 
+    def _known(self, policy: str | Model) -> str:
+        label = policy.label if isinstance(policy, Model) else policy
+        if label not in self._outcomes:
+            raise UsageError(f"policy is {label!r}; it is one of {self.labels}")
+        return label
+
     @cached_property
     def _ends(self) -> tuple[str, str]:
-        costs = {label: _mean(self._recorded(label, "cost"), known=True) for label in self._answers.labels}
-        ranked = sorted(self._answers.labels, key=lambda label: costs[label])
+        return self._ranked(self._answers.labels)
+
+    def _pair_of(self, label: str) -> tuple[str, str]:
+        """The two models a policy is held against."""
+        inside = self._made(label).models
+        return self._ranked(inside) if len(inside) == 2 else self._ends
+
+    def _ranked(self, labels: Sequence[str]) -> tuple[str, str]:
+        costs = {label: _mean(self._recorded(label, "cost"), known=True) for label in labels}
+        ranked = sorted(labels, key=lambda label: costs[label])
         return ranked[0], ranked[-1]
 
     def _recorded(self, label: str, column: str) -> Floats:
@@ -236,8 +289,8 @@ class Replay:
     def _means(self, label: str, column: str) -> Floats:
         return _item_means(np.array([getattr(outcome, column) for outcome in self._outcomes[label]]).T)
 
-    def _moved(self, label: str) -> Floats:
-        weak = set(self._answers.rows[self._ends[0]].ravel().tolist())
+    def _moved(self, label: str, first: str) -> Floats:
+        weak = set(self._answers.rows[first].ravel().tolist())
         moved = [
             [float(row not in weak) if row >= 0 else np.nan for row in outcome.row.tolist()]
             for outcome in self._outcomes[label]
@@ -280,15 +333,6 @@ def _labels(c: Comparison, policies: Sequence[Model]) -> list[str]:
     return [
         label for label in c.labels if label in used or (len(used) < 2 and label in (c.defaults or c.labels))
     ]
-
-
-def _kind(policy: Model) -> payoff.Kind:
-    """When it decides, for one that has two models and asks no other."""
-    if not isinstance(policy, Policy) or any(isinstance(model, Policy) for model in policy.models):
-        return "other"
-    if len({model.label for model in policy.models}) != 2:
-        return "other"
-    return "cascade" if isinstance(policy, Cascade) else "route" if isinstance(policy, Route) else "other"
 
 
 def _repeats(rerun: Rerun, policy: Model) -> list[Outcome]:

@@ -307,7 +307,7 @@ def _card(c: Compared, item: str, row: pd.Series, own: dict[str, str], keys: dic
     )
     told = " · ".join(escape(f"{name}: {value}") for name, value in own.items())
     parts = [f"<h3>{escape(item)}</h3><p>{told}</p>"]
-    for name in ("input", c.task.target):
+    for name in ("pictures", "input", c.task.target):
         if name in row.index and row[name] is not None:
             parts.append(f"<h4>{escape(name)}</h4>{_text(row[name])}")
     answers = "".join(

@@ -13,11 +13,12 @@ import numpy.typing as npt
 from .accept import Check, Finding
 from .answers import Answers, Floats, Ints, Replayed
 from .cascade import Cascade
+from .coin import Made
 from .errors import CallError, NotRecorded, UsageError
 from .hops import addressed
 from .model import Model, finish
 from .policies import Mix, Named, Route, Threshold, Vote, with_fee
-from .policy import Policy, Question, draw
+from .policy import Policy, Question, draw, leaves
 from .records import Call, Cost, Response
 from .routing import Composite
 
@@ -120,6 +121,28 @@ class Rerun:
         if isinstance(model, Composite):
             return self._fallback(model, at, repeat)
         return self.one_by_one(model, at, repeat)
+
+    def scores(self, policy: Policy, repeat: int) -> tuple[Floats, Floats]:
+        """By what a policy of two models decides, and its fee in USD, on each item, (n,): the highest go up.
+
+        NaN where the first model of a cascade failed. A check without a number has 1 where it moves up.
+        Raises ``UsageError`` for a policy that decides by nothing of the kind.
+        """
+        everything = np.arange(len(self.answers.items))
+        if isinstance(policy, Mix):
+            coins = [self._coin(policy.seed, place, repeat) for place in everything.tolist()]
+            return -np.array(coins), np.zeros(len(coins))
+        if isinstance(policy, Threshold):
+            found = [self._routed(policy.by, place, repeat) for place in everything.tolist()]
+            return np.array([float(value) for value, _ in found]), np.array([_paid(fee) for _, fee in found])
+        if isinstance(policy, Named):
+            chosen, fees = self._choices(policy, everything, repeat)
+            return chosen.astype(float), np.array([_paid(fee) for fee in fees])
+        if not isinstance(policy, Cascade) or policy.hands_over:
+            raise UsageError(f"{policy.label!r} decides by no score; a route or a cascade of two models does")
+        drafts = self.outcome(policy.models[0], everything, repeat)
+        findings = self._findings(policy.checks[0], policy.models[0], drafts, everything, repeat)
+        return _upward(findings, drafts.row < 0), np.array([_paid(finding.calls) for finding in findings])
 
     def one_by_one(self, model: Model, at: Ints, repeat: int) -> Outcome:
         """The same by running the model itself on each item; slower, and right for any model."""
@@ -264,17 +287,19 @@ class Rerun:
         return self._once(key, lambda: Question.of(self.answers.request(place, repeat)))
 
     def _vote(self, policy: Vote, at: Ints, repeat: int) -> Outcome:
-        ballots = [self.outcome(policy.models[place], at, asked) for place, asked in policy.ballots(repeat)]
-        rows = np.array([ballot.row for ballot in ballots])
+        result, left = Outcome.empty(len(at)), np.arange(len(at))
+        ballots: list[tuple[Ints, Outcome]] = []
+        for place, asked in policy.ballots(repeat):  # after a failure nobody else is asked
+            ballots.append((left, self.outcome(policy.models[place], at[left], asked)))
+            if not self.answers.missing:  # what is missing is counted whole
+                left = left[ballots[-1][1].row >= 0]
         self._once(("extract", id(policy.extract)), lambda: self._alive.append(policy.extract))
+        rows = [dict(zip(where.tolist(), ballot.row.tolist(), strict=True)) for where, ballot in ballots]
         winner = np.full(len(at), -1)
-        for n in np.flatnonzero((rows >= 0).all(axis=0)):
-            winner[n] = policy.elected([self._said(policy.extract, int(row)) for row in rows[:, n]])
-        result, all_items = Outcome.empty(len(at)), np.arange(len(at))
-        for place, ballot in enumerate(ballots):
-            result.add(ballot, all_items, winner == place)
-        first = (rows < 0).argmax(axis=0)
-        result.final = np.array([ballot.final for ballot in ballots])[first, all_items]
+        for n in () if self.answers.missing else left:
+            winner[n] = policy.elected([self._said(policy.extract, row[int(n)]) for row in rows])
+        for place, (where, ballot) in enumerate(ballots):
+            result.add(ballot, where, (winner[where] == place) | (ballot.row < 0))
         return result
 
     def _said(self, extract: Callable[[str], Any], row: int) -> Any:
@@ -300,7 +325,36 @@ class Rerun:
         return found
 
 
+def made_of(policy: Policy) -> Made:
+    """Of which models a policy is made, and when it decides, if it has two and asks no other."""
+    labels = tuple(dict.fromkeys(leaf.label for leaf in leaves(policy)))
+    nested = any(isinstance(model, Policy) for model in policy.models)
+    if nested or len(labels) != 2:
+        return Made("other", labels)
+    return Made(
+        "cascade" if isinstance(policy, Cascade) else "route" if isinstance(policy, Route) else "other",
+        labels,
+    )
+
+
 _NONE = Finding(None, "not recorded")
+
+
+def _upward(findings: Sequence[Finding], failed: Bools) -> Floats:
+    """Scores that go up, from those of good answers; what could not be told goes first."""
+    known = [finding.score for finding in findings if finding.score is not None]
+    if not known:
+        scores = [float(finding.good is not True) for finding in findings]
+    else:
+        ends = (1 - min(known), -1 - max(known))
+        scores = [
+            ends[finding.good is True] if finding.score is None else -finding.score for finding in findings
+        ]
+    return np.where(failed, np.nan, scores)
+
+
+def _paid(calls: Sequence[Response]) -> float:
+    return sum(_number(call.cost.total) for call in calls)
 
 
 def _part(layer: Layer, role: str, part: Bools, at: Ints) -> Layer:

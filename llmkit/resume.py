@@ -7,7 +7,7 @@ from math import isnan
 from typing import Any
 
 from . import graded, recordings
-from .model import Model
+from .model import Model, Prompt
 from .records import FAILED
 from .rows import Job, Rows
 from .store import Store
@@ -82,10 +82,25 @@ class Resume:
         return set(places)
 
 
+class _Asked(Sequence[Prompt]):
+    """What is sent about each item, made when it is looked at: pictures are not all held at once."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def __len__(self) -> int:
+        return len(self._task)
+
+    def __getitem__(self, index: Any) -> Any:
+        if index >= len(self):
+            raise IndexError(index)
+        return self._task.asked(index)
+
+
 def _all_keys(task: Task, models: Sequence[Model], repeats: int) -> dict[tuple[int, int], Keys]:
-    prompts = [task.prompt_of(index) for index in range(len(task))]
-    if not all(isinstance(prompt, str) for prompt in prompts):
+    if not all(isinstance(task.prompt_of(index), str) for index in range(len(task))):
         return {}
+    prompts = _Asked(task)
     found = {}
     for place, model in enumerate(models):
         for repeat in range(repeats):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .errors import SandboxUnavailable
+from .sandbox_tests import parsed
 from .sandbox_values import Call, Foreign, Ran, Result
 
 NAME = "monty"
@@ -102,7 +103,7 @@ def _uses_sets(source: str) -> bool:
 
 def _nodes(source: str) -> list[ast.AST]:
     try:
-        return list(ast.walk(ast.parse(source)))
+        return list(ast.walk(parsed(source)))
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return []
 

@@ -48,6 +48,7 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.Not: operator.not_,
 }
 _GREATEST_POWER = 64
+_TRIES = 20
 
 
 class NotSplit(Exception):
@@ -77,7 +78,7 @@ def split(tests: str | Sequence[str], function: str) -> list[Condition]:
     """
     source = tests if isinstance(tests, str) else "\n".join(tests)
     try:
-        body = ast.parse(source).body
+        body = parsed(source).body
     except (SyntaxError, ValueError) as error:
         raise NotSplit(f"the tests are no Python: {error}") from None
     checks = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == "check"]
@@ -91,11 +92,25 @@ def split(tests: str | Sequence[str], function: str) -> list[Condition]:
     return [splitter.condition(node) for node in statements if not _idle(node)]
 
 
+def parsed(source: str) -> ast.Module:
+    """A source as a tree; as ``ast.parse``, but safe where several threads parse at once.
+
+    CPython 3.11 counts the depth of all its threads' trees in one place, and raises ``SystemError`` when two
+    get into each other's way (python/cpython issue 106905). The source is all right then.
+    """
+    for _ in range(_TRIES):
+        try:
+            return ast.parse(source)
+        except SystemError:
+            continue
+    return ast.parse(source)
+
+
 def called(tests: str | Sequence[str]) -> str | None:
     """The function that plain asserts are about: the first name they call, if it can be no builtin."""
     source = tests if isinstance(tests, str) else "\n".join(tests)
     try:
-        tree = ast.parse(source)
+        tree = parsed(source)
     except (SyntaxError, ValueError):
         return None
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
@@ -112,7 +127,7 @@ def mention(tests: str | Sequence[str], name: str) -> bool:
 def modules(source: str) -> list[str]:
     """The modules of the standard library that source uses without an import, as benchmarks' asserts do."""
     try:
-        nodes = list(ast.walk(ast.parse(source)))
+        nodes = list(ast.walk(parsed(source)))
     except (SyntaxError, ValueError):
         return []
     used = [

@@ -12,9 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from . import graders
+from . import graders, pictures
 from .errors import TaskError
-from .model import Model
+from .model import Model, Prompt
+from .parts import Part
 from .records import Request
 from .rehearsal import made_up_answers
 from .session import teach
@@ -38,6 +39,9 @@ class Task:
         slices: columns to look at separately.
         system: instructions before the prompt.
         settings: settings of the requests, such as max_tokens.
+        images: the column of what is shown before the prompt: a picture's file name, address or bytes, or a
+            list of these; empty for an item without.
+        folder: where file names in that column are looked up; None is where the program was started.
         answers: for rehearsals: item id -> {"right": [...], "wrong": [...]}; made up from targets if missing.
 
     Raises ``TaskError``, naming the columns there are, before anything is sent.
@@ -55,6 +59,8 @@ class Task:
         slices: Sequence[str] = (),
         system: str | None = None,
         settings: Mapping[str, Any] | None = None,
+        images: str | None = None,
+        folder: str | Path | None = None,
         name: str = "task",
         question: str = "",
         answers: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
@@ -67,6 +73,7 @@ class Task:
         self.name, self.question, self.prompt, self.target = name, question, prompt, target
         self.grade, self.cluster, self.slices = grade, cluster, tuple(slices)
         self.system, self.settings, self._answers = system, dict(settings or {}), answers
+        self.images, self.folder = images, None if folder is None else Path(folder)
         self.frame = frame.reset_index(drop=True)
         self._check_columns(id)
         self.ids = [str(value) for value in (self.frame[id] if id else self.frame.index)]
@@ -77,6 +84,8 @@ class Task:
         for item in self._items:
             item["target"] = item[target]
         self._check_targets()
+        if images is not None:
+            pictures.check(self._items, self.ids, images, self.folder)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -90,11 +99,23 @@ class Task:
         item = self._items[index]
         if not isinstance(self.prompt, str):
             return self.prompt(item)
-        return _FIELD.sub(lambda match: _filled(match, item), self.prompt)
+        return fill(self.prompt, item)
 
     def request(self, model: Model, index: int, *, repeat: int = 0) -> Request:
         """What ``model`` is asked about one item."""
-        return model.request(self.prompt_of(index), **self.request_settings, repeat=repeat)
+        return model.request(self.asked(index), **self.request_settings, repeat=repeat)
+
+    def asked(self, index: int) -> Prompt:
+        """What is sent about one item: its prompt, after its pictures if it has any."""
+        prompt = self.prompt_of(index)
+        shown = self._pictures(index)
+        return [*shown, prompt] if shown else prompt
+
+    def pictures(self, index: int) -> str:
+        """The item's pictures in a few words, or "" where it has none."""
+        if self.images is None:
+            return ""
+        return pictures.summary(self._items[index], self.images, self.folder)
 
     @property
     def request_settings(self) -> dict[str, Any]:
@@ -115,10 +136,12 @@ class Task:
         return str(self._items[index][self.cluster]) if self.cluster else None
 
     def fingerprint(self) -> str:
-        """16 hex digits that change with any prompt, system text or setting."""
+        """16 hex digits that change with any prompt, picture, system text or setting."""
         digest = hashlib.sha256(json.dumps([self.system, self.settings], default=str).encode())
         for index in range(len(self)):
             digest.update(self.prompt_of(index).encode("utf-8", "surrogatepass") + b"\0")
+            for picture in self._pictures(index):
+                digest.update(pictures.digest(picture).encode())
         return digest.hexdigest()[:16]
 
     def rehearsal(self) -> Iterator[dict[str, Any]]:
@@ -133,6 +156,7 @@ class Task:
                 "id": self.ids[index],
                 "input": str(item.get("input", prompt)),
                 "prompt": prompt,
+                "pictures": [pictures.digest(picture) for picture in self._pictures(index)],
                 "right": list(answers["right"]),
                 "wrong": list(answers["wrong"]),
                 "difficulty": float(difficulty) if isinstance(difficulty, int | float) else 0.0,
@@ -141,6 +165,11 @@ class Task:
     def __repr__(self) -> str:
         kind = getattr(self.grade, "kind", getattr(self.grade, "__name__", "a function"))
         return f"<Task {self.name}: {len(self):,} items, graded by {kind}>"
+
+    def _pictures(self, index: int) -> list[Part]:
+        if self.images is None:
+            return []
+        return pictures.read(self._items[index], self.images, self.folder)
 
     def _part(self, indices: Sequence[int]) -> Task:
         part = object.__new__(Task)
@@ -152,10 +181,10 @@ class Task:
 
     def _check_columns(self, id: str | None) -> None:
         named: dict[str, Sequence[str | None]] = {"target": [self.target], "id": [id]}
-        named |= {"cluster": [self.cluster], "slices": self.slices}
+        named |= {"cluster": [self.cluster], "slices": self.slices, "images": [self.images]}
         if isinstance(self.prompt, str):
-            named["prompt"] = [match[1] for match in _FIELD.finditer(self.prompt) if match[1]]
-            if not named["prompt"]:
+            named["prompt"] = columns_of(self.prompt)
+            if not named["prompt"] and self.images is None:
                 raise TaskError(
                     "the prompt names no column in braces, so all items would be the same question"
                 )
@@ -214,6 +243,8 @@ def read_task(where: str | Path) -> Task:
         slices=about.get("slices", ()),
         system=about.get("system"),
         settings=about.get("settings"),
+        images=about.get("images"),
+        folder=folder,
         name=about.get("name", folder.name),
         question=about.get("question", ""),
         answers=answers,
@@ -255,6 +286,22 @@ def _lines(path: Path) -> list[dict[str, Any]]:
                     f"{path.parent.name}/{path.name}, line {number}, is no JSON: {error}"
                 ) from None
     return entries
+
+
+def fill(template: str, item: Mapping[str, Any]) -> str:
+    """The text a template makes of one item. Raises ``TaskError`` for a column the item lacks."""
+    missing = [name for name in columns_of(template) if name not in item]
+    if missing:
+        raise TaskError(
+            f"the prompt names the column(s) {missing}, and there are {sorted(item)}; write {{{{...}}}} for "
+            "literal braces"
+        )
+    return _FIELD.sub(lambda match: _filled(match, item), template)
+
+
+def columns_of(template: str) -> list[str]:
+    """The columns a template names in braces, each once."""
+    return list(dict.fromkeys(match[1] for match in _FIELD.finditer(template) if match[1]))
 
 
 def _filled(match: re.Match[str], item: Mapping[str, Any]) -> str:

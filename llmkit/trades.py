@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from . import coin, learned, payoff
 from . import headroom as headrooms
-from . import learned
 from .compared import Compared
 from .curves import Pair
 from .errors import UsageError
 from .headroom import Headroom
 from .payoff import Oracle, oracle
 from .scores import Scores, item_scores
+from .stats import compare_pairs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,11 +39,11 @@ class Trade:
 
 
 def trade(c: Compared, labels: Sequence[str] | None = None) -> Trade:
-    """The two ``labels`` of a comparison; its cheapest and its dearest model where they are left out.
+    """The two ``labels`` of a comparison; the cheapest and the dearest single model if left out.
 
     Raises ``UsageError`` for fewer than two models, or no item with a grade and a cost of both.
     """
-    chosen = list(labels or c.labels)
+    chosen = list(labels or _singles(c))
     strange = sorted(set(chosen) - set(c.labels))
     if strange or len(set(chosen)) < 2 or (labels is not None and len(labels) != 2):
         raise UsageError(f"models is {chosen!r}; give two of {c.labels}, or none with two or more compared")
@@ -66,7 +69,35 @@ def headroom(c: Compared, labels: Sequence[str] | None = None) -> Headroom:
     found = trade(c, labels)
     names = (found.weak, found.strong)
     result = headrooms.headroom(found.pair, clusters=found.clusters, best=found.best, names=names)
-    return replace(result, sentence=f"SIMULATED answers: {result.sentence}") if c.simulated else result
+    tosses = [_toss(c, label, names, rival) for label, rival in _rivals(c, names)]
+    if not result.no_choice and (said := [_rival_in_words(toss) for toss in tosses if toss is not None]):
+        result = replace(result, sentence=" ".join([result.sentence, *said]))
+    if not c.simulated:
+        return result
+    return replace(result, sentence=f"SIMULATED answers: {result.sentence}", simulated=True)
+
+
+def switching(c: Compared) -> coin.Verdicts:
+    """Each policy of a comparison against a coin between its own two models, and the rivals of switching.
+
+    Policies of other numbers of models are held against the cheapest and the dearest one. What has models
+    that were not compared, or no item with all grades and costs, is left out.
+    """
+    tosses, pairs = [], dict[tuple[str, str], None]()
+    for label, made in c.policies.items():
+        inside = made.models if len(made.models) == 2 else tuple(_singles(c))
+        if len(made.models) < 2 or len(inside) < 2 or not set(inside) <= set(c.labels):
+            continue
+        between = _ends(c, inside)
+        toss = _toss(c, label, between, "")
+        if toss is not None:
+            tosses.append(toss)
+            pairs |= {} if toss.pair.chord.no_choice else {between: None}
+    for between in pairs:
+        for label, rival in _rivals(c, between):
+            toss = _toss(c, label, between, rival)
+            tosses += [toss] if toss is not None and label not in {each.label for each in tosses} else []
+    return coin.judged(tosses, simulated=c.simulated)
 
 
 def fit_router(
@@ -109,6 +140,74 @@ def fit_router(
     )
     notes = filter(None, ("learned from SIMULATED answers" if c.simulated else "", router.note))
     return replace(router, note="; ".join(notes))
+
+
+def _singles(c: Compared) -> list[str]:
+    """The labels that are models, and no policies."""
+    return [label for label in c.labels if label not in c.policies]
+
+
+def _ends(c: Compared, labels: Sequence[str]) -> tuple[str, str]:
+    """The cheapest and the dearest on the items they share."""
+    scores = item_scores(c.frame, list(labels))
+    ranked = sorted(labels, key=lambda label: _mean_cost(scores, label))
+    return ranked[0], ranked[-1]
+
+
+def _rivals(c: Compared, between: tuple[str, str]) -> list[tuple[str, str]]:
+    """(label, in words) of what does without switching: another effort, or the same model asked again."""
+    names = {label: _served(c, label) for label in _singles(c)}
+    found = [(label, coin.same_model(label, between, names, c.defaults)) for label in _singles(c)]
+    found = [(label, rival) for label, rival in found if rival and label not in between]
+    once = [(label, made.models[0]) for label, made in c.policies.items() if len(made.models) == 1]
+    return found + [(label, f"a retry of {model}") for label, model in once]
+
+
+def _served(c: Compared, label: str) -> str | None:
+    """What the provider calls the one model that answered; None if unknown."""
+    known = set(c.frame.loc[c.frame["model"] == label, "served"].dropna()) if "served" in c.frame else set()
+    return str(known.pop()) if len(known) == 1 else None
+
+
+def _toss(c: Compared, label: str, between: tuple[str, str], rival: str) -> coin.Toss | None:
+    """A policy beside two models on the items all three have in full; None where there are none."""
+    weak, strong = between
+    scores = item_scores(c.frame, [weak, strong, label], cluster=c.task.cluster)
+    columns = [*(scores.means(name) for name in (weak, strong)), *(scores.costs[n] for n in (weak, strong))]
+    q, cost = scores.means(label), scores.costs[label]
+    kept = np.isfinite(np.column_stack([*columns, cost])).all(axis=1)
+    if not kept.any():
+        return None
+    pair = Pair(*(values[kept] for values in columns))
+    kind = c.policies[label].kind if label in c.policies and not rival else "other"
+    moved = _moved(c, label, weak, scores.items[kept])
+    did = payoff.told(pair, q[kept], cost[kept], moved, kind=kind)
+    clusters = None if scores.clusters is None else scores.clusters[kept].tolist()
+    return coin.Toss(label, weak, strong, pair, did, clusters, rival)
+
+
+def _moved(c: Compared, label: str, weak: str, items: np.ndarray) -> npt.NDArray[np.bool_]:
+    """Whether another than the weak model answered, (n,), told by who served most of an item's repeats."""
+    if "served" not in c.frame:
+        return np.zeros(len(items), dtype=bool)
+    frame = c.frame[["model", "item", "served"]]
+    own = set(frame.loc[frame["model"] == weak, "served"])
+    mine = frame[frame["model"] == label]
+    shares = (~mine["served"].isin(own)).groupby(mine["item"]).mean()
+    return np.asarray(shares.reindex(items).to_numpy() > 0.5)
+
+
+def _rival_in_words(toss: coin.Toss) -> str:
+    found = coin.judged([toss])[toss.label]
+    strong = compare_pairs(toss.outcome.quality, toss.pair.strong_quality, _array(toss.clusters))
+    part = found.figures.cost / toss.pair.chord.strong_cost
+    less = strong.estimate >= 0 and part <= 1
+    end = f" It is no worse than {toss.strong} at {part:.2f} of its cost, so there is nothing to switch for."
+    return found.sentence + end * less
+
+
+def _array(labels: Sequence[Any] | None) -> npt.NDArray[Any] | None:
+    return None if labels is None else np.asarray(labels)
 
 
 def _groups(c: Compared, groups: str | Sequence[Hashable] | None, found: Trade) -> Sequence[Hashable] | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import copy_context
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar, copy_context
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -34,17 +34,18 @@ def concurrently(
         # A copy each, for no two threads may run in one context: labels and ceilings of the caller hold.
         run, name = copy_context().run, f"llmkit-call-{number}"
         threading.Thread(target=run, args=(_toil, work, source, finished), daemon=True, name=name).start()
-    ended = 0
+    ended, cancel = 0, _cancel.get()
     try:
-        while ended < workers:
-            entry = finished.get()
-            if entry is None:
-                ended += 1
-            elif isinstance(entry, BaseException):
-                raise entry
-            else:
-                source.consumed()
-                yield entry
+        with cancel.hears(finished) if cancel is not None else nullcontext():
+            while ended < workers:
+                entry = finished.get()
+                if entry is None:
+                    ended += 1
+                elif isinstance(entry, BaseException):
+                    raise entry
+                else:
+                    source.consumed()
+                    yield entry
     finally:
         source.stop()
         _drain(finished)
@@ -58,6 +59,56 @@ def left() -> Iterator[Callable[[float], bool]]:
         yield event.wait
     finally:
         event.set()
+
+
+class Cancel:
+    """What Interrupt is to the main thread, for runs on another: ``with cancel.ends(): compare(...)``."""
+
+    def __init__(self) -> None:
+        self._event, self._lock = threading.Event(), threading.Lock()
+        self._runs: set[SimpleQueue[Any]] = set()
+
+    @property
+    def asked(self) -> bool:
+        """Whether ``set`` was called."""
+        return self._event.is_set()
+
+    def set(self) -> None:
+        """End every run within, and every one that begins there later, by a ``KeyboardInterrupt``."""
+        with self._lock:
+            self._event.set()
+            for finished in self._runs:
+                finished.put(KeyboardInterrupt())
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises ``KeyboardInterrupt`` as soon as ``set`` is called."""
+        if self._event.wait(seconds):
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def ends(self) -> Iterator[None]:
+        """Runs begun in this block, on this thread, are ended by ``set``."""
+        token = _cancel.set(self)
+        try:
+            yield
+        finally:
+            _cancel.reset(token)
+
+    @contextmanager
+    def hears(self, finished: SimpleQueue[Any]) -> Iterator[None]:
+        """For the block, ``set`` puts a ``KeyboardInterrupt`` into this queue."""
+        with self._lock:
+            self._runs.add(finished)
+            if self._event.is_set():
+                finished.put(KeyboardInterrupt())
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._runs.discard(finished)
+
+
+_cancel: ContextVar[Cancel | None] = ContextVar("llmkit_cancel", default=None)
 
 
 class Turn(threading.Event):

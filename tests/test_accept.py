@@ -10,6 +10,7 @@ from llmkit.accept import (
     Check,
     Finding,
     as_check,
+    at_least,
     confidence,
     finished,
     has,
@@ -204,3 +205,28 @@ def test_a_wrong_pattern_length_or_confidence_is_said_at_once():
     for at in (80, -0.1, float("nan"), "0.8"):
         with pytest.raises(UsageError, match="from 0 to 1"):
             verbal_confidence(at=at)
+
+
+def test_a_number_is_held_against_a_limit_and_kept_as_the_score():
+    check = at_least(lambda prompt, response: len(response.text), 3)
+    assert [(found.good, found.score) for found in (look(check, "yes"), look(check, "no"))] == [
+        (True, 3),
+        (False, 2),
+    ]
+    assert look(check, "no").reason == "<lambda> is 2, under 3"
+    judged = at_least(lambda prompt, response: (0.4, answer("I say 0.4")), 0.5)
+    assert look(judged).calls[0].text == "I say 0.4"
+    unsure = look(at_least(lambda prompt, response: float("nan"), 1))
+    assert (unsure.good, unsure.score) == (None, None)
+    for wrong in ("no function", 1), (len, "x"), (len, True):
+        with pytest.raises(UsageError, match="give a function of"):
+            at_least(*wrong)
+
+
+def test_combined_checks_have_no_score_for_it_would_be_of_one_alone():
+    scored = at_least(lambda prompt, response: len(response.text), 3)
+    assert look(scored | of(True)).score is None
+    assert look(of(True) & scored).score is None
+    assert look(~scored).score is None
+    assert look(verbal_confidence(at=0.5), "Confidence: 80%").score == 0.8
+    assert look(shorter_than(10), "four").score == -4

@@ -70,7 +70,7 @@ def test_judged_among_many_a_p_grows_as_holm_has_it():
     assert among.p == pytest.approx(10 * alone.p)
 
 
-def test_clusters_are_left_to_the_interval_which_widens():
+def test_clusters_widen_the_interval_and_leave_a_p():
     hard, both = pair(800)
     outcome = payoff.route(both, hard)
     order = np.argsort(both.gain, kind="stable")
@@ -78,8 +78,32 @@ def test_clusters_are_left_to_the_interval_which_widens():
     clusters[order] = np.arange(800) // 40
     found = judged([toss(both, outcome, clusters=clusters.tolist())])["careful"]
     single = judged([toss(both, outcome)])["careful"]
-    assert math.isnan(found.p)
+    assert found.p < 0.01
     assert found.gain.high - found.gain.low > single.gain.high - single.gain.low
+
+
+def test_under_ten_clusters_have_no_p_and_say_so():
+    hard, both = pair(800)
+    few = judged([toss(both, payoff.route(both, hard), clusters=(np.arange(800) % 9).tolist())])["careful"]
+    assert math.isnan(few.p)
+    assert "too few for a p" in few.sentence
+    assert few.pays
+
+
+def test_what_does_more_than_move_items_up_has_a_p_by_turned_signs():
+    hard, both = pair(800)
+    moved = payoff.route(both, hard)
+    vote = payoff.Outcome(moved.quality, moved.cost * 1.01, moved.moved, "other")
+    assert judged([toss(both, vote)])["careful"].p < 0.01
+
+
+def test_a_gap_that_may_be_none_is_said():
+    _, both = pair(60)
+    near = Pair(both.weak_quality, both.weak_quality.copy(), both.weak_cost, both.strong_cost)
+    near.strong_quality[:2] = 1 - near.strong_quality[:2]
+    near.strong_quality[np.flatnonzero(near.weak_quality == 0)[:3]] = 1
+    found = judged([toss(near, payoff.route(near, np.arange(60) % 2 == 0))])["careful"]
+    assert "There may be no gap to recover: opus is better than sonnet by" in found.sentence
 
 
 def test_verdicts_are_shown_as_sentences_and_a_table_and_marked_if_simulated():

@@ -395,3 +395,56 @@ def test_an_executor_grades_a_comparison_as_the_calling_threads_do(offline):
     here = kit.compare(make(), kit.models("sonnet", "opus"))
     pd.testing.assert_series_equal(far.frame["score"], here.frame["score"])
     assert stopped.frame.groupby("item").size().eq(2).all()
+
+
+def curated(*, long_are_hard):
+    """Items of which a third are hard; the hard ones are longer, or all are alike."""
+    rows = []
+    for k in range(240):
+        hard = k % 3 == 0
+        filler = "Long and winding. " * 20 if hard and long_are_hard else "Short. "
+        rows.append(
+            {
+                "id": k,
+                "text": f"{filler}{k:03d}",
+                "answer": "ABCD"[k % 4],
+                "difficulty": 3.0 if hard else -4.0,
+            }
+        )
+    task = f"hard ones {'longer' if long_are_hard else 'alike'}"
+    grade = kit.graders.exact()
+    return kit.Task(pd.DataFrame(rows), prompt="{text}", target="answer", grade=grade, id="id", name=task)
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_a_comparison_with_policies_in_it_says_whether_switching_pays(offline, pays):
+    haiku, opus = kit.models("haiku", "opus")
+    policies = [
+        kit.cascade(haiku, opus, accept=kit.checks.finished & kit.checks.has("[ABCD]")),
+        kit.route(haiku, opus, by=len, at=200)
+        if pays
+        else kit.route(haiku, opus, by=lambda p: int(p[-1]), at=5),
+    ]
+    c = kit.compare(curated(long_are_hard=pays), [haiku, opus, *policies], repeats=2)
+    assert ("Switching pays here." in c.verdict.sentence) is pays
+    assert ("Switching is not shown to pay here." in repr(c)) is not pays
+    found = c.switching[policies[1].label]
+    assert found.pays is pays
+    same = kit.replay(c, [haiku, opus, *policies]).verdicts[policies[1].label]
+    assert (same.figures.gain, same.p) == pytest.approx((found.figures.gain, found.p), abs=1e-9)
+
+
+def test_a_retry_of_one_model_asks_it_anew_and_replays_alike(offline):
+    haiku, opus = kit.models("haiku", "opus")
+    again = kit.cascade(haiku, haiku, accept=kit.checks.has("[AB]"))
+    c = kit.compare(curated(long_are_hard=True), [haiku, opus, again], repeats=2)
+    mine = c.frame[c.frame["model"] == again.label]
+    once = c.frame[(c.frame["model"] == haiku.label) & (c.frame["repeat"] == 0)].set_index("item")
+    retried = ~once["answer"].str.contains("[AB]")
+    first = mine[mine["repeat"] == 0].set_index("item")
+    assert (first["cost"] > once["cost"]).equals(retried)
+    assert (first.loc[retried, "answer"] != once.loc[retried, "answer"]).any()
+    replayed = kit.replay(c, [again]).frame.set_index("item")
+    assert replayed["cost"].tolist() == pytest.approx(first.loc[replayed.index, "cost"].tolist())
+    assert replayed["score"].tolist() == first.loc[replayed.index, "score"].tolist()
+    assert f"(a retry of {haiku.label}, no switch)" in c.headroom().sentence

@@ -8,11 +8,13 @@ from scipy.stats import kstest, norm
 from llmkit.curve_tests import (
     apgr_interval,
     curve_p,
+    flipped_p,
     gain_error,
     gain_interval,
     gain_intervals,
     held_out,
     items_needed,
+    lift_interval,
     null_band,
     part,
     permutation_p,
@@ -221,3 +223,40 @@ def test_the_items_needed_are_those_of_the_closed_form():
     assert norm.cdf(0.03 / gain_error(n, spent=0.4, disagreement=0.2) - 1.96) == pytest.approx(0.9, abs=0.002)
     with pytest.raises(UsageError, match="above 0"):
         items_needed(0.0, spent=0.2, disagreement=0.13)
+
+
+def test_turned_signs_are_rarely_clear_for_what_knows_nothing_in_clusters():
+    found = []
+    for seed in range(400):
+        random = np.random.default_rng(seed)
+        cluster = np.arange(200) // 5
+        ease = random.normal(size=40)[cluster]
+        weak, strong = (random.random(200) < 1 / (1 + np.exp(-(level + ease))) for level in (0.5, 1.5))
+        cost = random.lognormal(0, 1, 200)
+        pair = Pair(weak, strong, cost, 2 * cost * random.lognormal(0, 0.5, 200))
+        moved = random.normal(size=40)[cluster] + random.normal(size=200) > 0.6
+        found.append(flipped_p(pair, route(pair, moved), clusters=cluster.tolist(), flips=199))
+    assert 0.02 <= np.mean(np.array(found) <= 0.05) <= 0.09
+
+
+def test_a_lift_has_an_interval_around_it_and_none_without_a_gap():
+    random = np.random.default_rng(0)
+    hard = random.random(500) < 0.3
+    weak, strong = random.random(500) < np.where(hard, 0.2, 0.8), random.random(500) < 0.85
+    pair = Pair(weak, strong, np.ones(500), np.full(500, 3.0))
+    found = lift_interval(pair, route(pair, hard))
+    assert found.low < found.estimate < found.high
+    assert found.estimate == pytest.approx(judge(pair, route(pair, hard)).lift)
+    flat = Pair(weak, weak, np.ones(500), np.full(500, 3.0))
+    assert math.isnan(lift_interval(flat, route(flat, hard)).low)
+
+
+def test_a_threshold_is_chosen_on_whole_clusters():
+    pair = Pair(np.zeros(40), np.ones(40), np.ones(40), np.full(40, 2.0))
+    clusters = [k // 10 for k in range(40)]
+    moved = held_out(
+        pair, lambda part, _: 0.0 if part.n == 30 else 9.0, np.ones(40), clusters=clusters, folds=4
+    )
+    assert moved.all()
+    with pytest.raises(UsageError, match="up to the 4 items or clusters"):
+        held_out(pair, lambda *_: 0.0, np.ones(40), clusters=clusters, folds=5)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from llmkit.curves import Pair
 from llmkit.errors import UsageError
-from llmkit.payoff import Outcome, cascade, escalation, judge, oracle, route
+from llmkit.payoff import Outcome, cascade, escalation, judge, oracle, route, told
 from tests.test_curves import FOUR, pairs
 
 
@@ -126,3 +126,14 @@ def test_with_repeats_that_agree_the_oracle_is_that_of_one():
 def test_an_oracle_of_unlike_shapes_is_refused():
     with pytest.raises(UsageError, match="four times"):
         oracle([1, 2], [1], [1, 2], [1, 2])
+
+
+def test_what_moving_up_and_fees_explain_keeps_its_kind_and_the_rest_is_other():
+    up = np.array([False, True, False, True])
+    for kind, made in (("route", route), ("cascade", cascade)):
+        done = made(FOUR, up, fee=0.25)
+        assert told(FOUR, done.quality, done.cost, up, kind=kind).kind == kind
+        assert told(FOUR, 1 - done.quality, done.cost, up, kind=kind).kind == "other"
+    cheap = route(FOUR, up)
+    assert told(FOUR, cheap.quality, cheap.cost, up, kind="cascade").kind == "other"
+    assert told(FOUR, cheap.quality, cheap.cost, up, kind="other").kind == "other"

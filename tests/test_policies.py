@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmkit import accept
 from llmkit.cascade import cascade
 from llmkit.errors import Busy, UsageError
 from llmkit.estimates import Estimate
@@ -291,3 +292,25 @@ def test_the_elected_has_as_many_votes_as_any(votes):
     chosen = votes[model.elected(votes)]
     counted = [each for each in votes if each is not None]
     assert all(votes.count(chosen) >= votes.count(each) for each in counted) if counted else chosen is None
+
+
+def test_labels_are_short_and_differ_where_settings_do():
+    a, b = pair()
+    long = accept.has("x" * 60)
+    made = [
+        cascade(a, b, accept=accept.is_json),
+        cascade(a, b, accept=accept.is_json, pass_draft=True),
+        cascade(a, b, accept=long),
+        cascade(a, b, accept=accept.has("x" * 61)),
+        route(a, b, by=len, at=300),
+        route(a, b, by=len, at=301),
+        mix(a, b, p=0.3),
+        mix(a, b, p=0.3, seed=1),
+        vote(a, k=3),
+        vote(a, k=3, extract=str.strip),
+    ]
+    labels = [policy.label for policy in made]
+    assert labels[0] == f"cascade({a.label} -> {b.label}, is_json)"
+    assert labels[4] == f"route({a.label} -> {b.label}, length >= 300)"
+    assert len(set(labels)) == len(labels)
+    assert max(len(label) for label in labels) < 45 + len(a.label) + len(b.label) + 15

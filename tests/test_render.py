@@ -31,7 +31,7 @@ ALLOWED: dict[str, dict[str, re.Pattern[str]]] = {
 }
 PRE = {
     "class": re.compile("llmkit-text tex2jax_ignore mathjax_ignore"),
-    "style": re.compile("white-space:pre-wrap"),
+    "style": re.compile("white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"),
 }
 EMPTY = {"br", "hr"}
 
@@ -169,7 +169,8 @@ def test_plain_and_escape_lose_nothing_of_ordinary_text(text):
 
 
 def test_plain_keeps_lines_and_says_what_it_is():
-    kind = 'class="llmkit-text tex2jax_ignore mathjax_ignore" style="white-space:pre-wrap"'
+    quiet = "llmkit-text tex2jax_ignore mathjax_ignore"
+    kind = f'class="{quiet}" style="white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"'
     assert plain("a < b\n  c") == f"<pre {kind}>a &lt; b\n  c</pre>"
 
 

@@ -1,3 +1,5 @@
+import ast
+
 import pytest
 
 from llmkit.sandbox_tests import NotSplit, called, mention, modules, split
@@ -71,3 +73,19 @@ def test_the_function_under_test_and_missing_modules_are_found():
     assert called("assert x ==") is None and called("x = 1") is None
     assert mention("assert f(1)", "f") and not mention("assert ff(1)", "f")
     assert modules("assert f(1) == sys.getsizeof(x.y)") == ["sys"] and modules("sys = 1\nsys.x") == []
+
+
+def test_threads_that_parse_at_once_leave_no_answer_ungraded(monkeypatch):
+    # What CPython 3.11 does to a thread now and then is done here to every first try.
+    whole, tries = ast.parse, []
+
+    def parse(source):
+        tries.append(source)
+        if len(tries) % 2:
+            raise SystemError("AST constructor recursion depth mismatch (before=45, after=40)")
+        return whole(source)
+
+    monkeypatch.setattr(ast, "parse", parse)
+    assert called("assert f(1) == 2") == "f"
+    [condition] = split("assert f(1) == 2", "f")
+    assert condition.holds([2]) and len(tries) == 4

@@ -70,6 +70,23 @@ def test_right_answers_are_as_frequent_as_the_logistic_says(model):
     assert abs(right - sum(chances)) < 3.5 * spread
 
 
+def test_pictures_tell_entries_of_one_question_apart():
+    book = book_of(
+        entry("a", prompt="How high?", pictures=["1f"]),
+        entry("b", prompt="How high?", pictures=["2f"]),
+        entry("c", input="apples"),
+    )
+    assert [book.find("How high?", shown).id for shown in (("1f",), ("2f",))] == ["a", "b"]
+    assert book.find("How high?", ("1f", "2f")) is None and book.find("How high?") is None
+    assert book.find("two apples", ("9f",)).id == "c"
+
+
+def test_an_input_within_another_prompt_is_found_with_its_pictures_only():
+    book = book_of(entry("a", input="How high?", prompt="x", pictures=["1f"]))
+    assert book.find("Now: How high?", ("1f",)).id == "a"
+    assert book.find("Now: How high?", ("2f",)) is None
+
+
 def test_models_and_repeats_are_often_right_together_on_items_equally_hard():
     book = book_of(*(entry(str(n), f"item {n}.", f"Q {n}?", difficulty=2.0) for n in range(600)))
 

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 import llmkit as kit
+from llmkit.coin import Made
 from llmkit.errors import UsageError
+from llmkit.records import Request
 from llmkit.trades import trade
 from tests.test_replay import STRONG, WEAK, compared
 
@@ -104,3 +106,55 @@ def test_what_simulated_answers_say_is_marked():
     assert router.note.startswith("learned from SIMULATED answers; learned from 400 graded items")
     assert router.note in repr(router)
     assert "SIMULATED" not in routed().headroom().sentence
+
+
+def in_both(pays, *, cluster=None):
+    """A comparison that holds a cascade itself, whose check knows or does not."""
+    texts = [("Ab", "aB", "AB", "aB", "AB")[k % 5] for k in range(200)]
+    up = [text[0] == "a" if pays else k % 3 == 0 for k, text in enumerate(texts)]
+    answers = [text + (text[1] if moved else text[0]) for text, moved in zip(texts, up, strict=True)]
+    c = compared(*answers, costs=(1, 10, 0), labels=("weak", "strong", "cascade"), cluster=cluster)
+    frame = c.frame.set_index(["item", "model"])
+    for k, moved in enumerate(up):
+        row = (f"i{k}", "cascade")
+        frame.loc[row, "cost"] = (1 + 10 * moved) * (1 + k / 7)
+        frame.loc[row, "served"] = "strong" if moved else "weak"
+    made = {"cascade": Made("cascade", NAMES)}
+    return kit.Comparison(c.task, c.labels, frame.reset_index(), policies=made)
+
+
+def test_a_comparison_says_in_its_verdict_whether_its_policies_pay():
+    good, bad = in_both(pays=True), in_both(pays=False)
+    assert "Switching pays here. cascade pays: it beats a coin" in good.verdict.sentence
+    assert good.switching["cascade"].p < 0.01
+    assert "Switching is not shown to pay here. cascade does not beat a coin" in repr(bad)
+    assert in_both(pays=True, cluster="customer").switching["cascade"].p < 0.01
+
+
+def test_a_policy_takes_no_part_in_choosing_the_pair():
+    c = in_both(pays=True)
+    assert (trade(c).weak, trade(c).strong) == NAMES
+
+
+def test_a_comparison_of_models_says_nothing_of_switching():
+    assert len(routed().switching) == 0
+    assert "witching" not in routed().verdict.sentence
+
+
+def test_a_policy_whose_models_were_not_compared_is_left_out():
+    c = in_both(pays=True)
+    part = kit.Comparison(c.task, ["weak", "cascade"], c.frame, policies=c.policies)
+    assert len(part.switching) == 0
+
+
+def test_headroom_names_more_effort_and_a_retry_where_they_were_compared():
+    answers = [("aBBA", "ABBA", "aBBa", "AbbA", "abba")[k % 5] for k in range(200)]
+    names = ("weak", "strong", "weak, high", "again")
+    c = compared(*answers, costs=(1, 9, 2, 2), labels=names)
+    c.frame.loc[c.frame["model"] == "weak, high", "served"] = "weak"
+    c.defaults = {"weak": Request(effort="low"), "weak, high": Request(effort="high"), "strong": Request()}
+    c.policies = {"again": Made("other", ("weak",))}
+    said = c.headroom().sentence
+    assert "weak, high (more effort on weak, no switch) pays" in said
+    assert "It is no worse than strong at 0.22 of its cost, so there is nothing to switch for." in said
+    assert "again (a retry of weak, no switch)" in said

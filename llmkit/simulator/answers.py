@@ -84,6 +84,8 @@ EFFORT_SHIFT: Mapping[str | None, float] = {
 }
 """What effort adds to ability, in logits; invented as well."""
 
+Asked = tuple[str, tuple[str, ...]]
+
 _REMEMBERED = 10_000
 _NORMAL = NormalDist()
 
@@ -95,6 +97,7 @@ class Entry:
     Attributes:
         input: what the item is about; found inside a prompt that is not known word for word.
         prompt: the whole text of the user's turn, or None where only ``input`` is known.
+        pictures: SHA-256 of each picture shown with it, in hex; none for an entry that needs none.
         right, wrong: answers in the form the prompt asks for; one of them is given.
         difficulty: in logits; 0 is average, more is harder.
         refuse: True for a refusal before a word is said, "mid" for one after half of the answer.
@@ -107,6 +110,7 @@ class Entry:
     wrong: tuple[str, ...]
     difficulty: float = 0.0
     refuse: bool | str = False
+    pictures: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Entry:
@@ -126,8 +130,11 @@ class Entry:
         refuse = raw.get("refuse", False)
         if refuse not in (True, False, "mid"):
             raise ValueError(f"entry {id!r}: refuse is {refuse!r}; give true, false or 'mid'")
+        pictures = raw.get("pictures", ())
+        if not isinstance(pictures, list | tuple) or not all(isinstance(one, str) for one in pictures):
+            raise ValueError(f"entry {id!r}: pictures is {pictures!r}; give a list of digests, in hex")
         answers = _texts(raw, "right"), _texts(raw, "wrong")
-        return cls(id, input, prompt, *answers, float(difficulty), refuse)
+        return cls(id, input, prompt, *answers, float(difficulty), refuse, tuple(pictures))
 
     def answer(self, ability: float, chance: Chance) -> str:
         """A right answer with the probability of the module's formula, else a wrong one.
@@ -157,9 +164,10 @@ class Book:
     def __init__(self) -> None:
         self._lock = Lock()
         self._entries: dict[tuple[str, str | None], Entry] = {}
-        self._exact: dict[str, Entry] = {}
+        self._exact: dict[Asked, Entry] = {}
         self._longest_first: list[Entry] | None = None
-        self._remembered: dict[str, Entry | None] = {}
+        self._by_answer: dict[str, list[Entry]] | None = None
+        self._remembered: dict[Asked, Entry | None] = {}
 
     def learn(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Add entries; one of the same id and prompt is replaced.
@@ -176,30 +184,52 @@ class Book:
                     del self._exact[_key(old)]
                 self._entries[entry.id, entry.prompt] = entry
                 self._exact[_key(entry)] = entry
-            self._longest_first = None
+            self._longest_first = self._by_answer = None
             self._remembered.clear()
 
-    def find(self, text: str) -> Entry | None:
-        """The entry asked about: of exactly this prompt, else of the longest input within ``text``."""
+    def find(self, text: str, pictures: tuple[str, ...] = ()) -> Entry | None:
+        """The entry asked about: of exactly this prompt, else of the longest input within ``text``.
+
+        An entry with pictures is found with just these; one without is found whatever is shown.
+        """
+        asked = (text, pictures)
         with self._lock:
-            exact = self._exact.get(text)
+            exact = self._exact.get(asked) or self._exact.get((text, ()))
             if exact is not None:
                 return exact
-            if text not in self._remembered:
+            if asked not in self._remembered:
                 if len(self._remembered) >= _REMEMBERED:
                     self._remembered.clear()
-                self._remembered[text] = self._longest_within(text)
-            return self._remembered[text]
+                self._remembered[asked] = self._longest_within(text, pictures)
+            return self._remembered[asked]
 
-    def _longest_within(self, text: str) -> Entry | None:
+    def answered(self, answer: str, text: str) -> Entry | None:
+        """The entry with this answer, right or wrong; of several the one whose input is in ``text``."""
+        with self._lock:
+            if self._by_answer is None:
+                self._by_answer = _by_answer(self._entries.values())
+            known = self._by_answer.get(answer.strip(), ())
+        return max(known, key=lambda entry: len(entry.input) if entry.input in text else -1, default=None)
+
+    def _longest_within(self, text: str, pictures: tuple[str, ...]) -> Entry | None:
         if self._longest_first is None:
             with_words = [entry for entry in reversed(self._entries.values()) if entry.input.strip()]
             self._longest_first = sorted(with_words, key=lambda entry: -len(entry.input))
-        return next((entry for entry in self._longest_first if entry.input in text), None)
+        fitting = (entry for entry in self._longest_first if entry.pictures in ((), pictures))
+        return next((entry for entry in fitting if entry.input in text), None)
 
 
-def _key(entry: Entry) -> str:
-    return entry.input if entry.prompt is None else entry.prompt
+def _by_answer(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """The entries of each answer, the newest first."""
+    known: dict[str, list[Entry]] = {}
+    for entry in reversed(list(entries)):
+        for answer in {text.strip() for text in (*entry.right, *entry.wrong)}:
+            known.setdefault(answer, []).append(entry)
+    return known
+
+
+def _key(entry: Entry) -> Asked:
+    return (entry.input if entry.prompt is None else entry.prompt, entry.pictures)
 
 
 def _texts(raw: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from typing import Any
 
-from . import tools
+from . import judging, tools
 from .answers import Book, Entry, ability
 from .catalog import Model
 from .chance import Chance
@@ -45,22 +47,28 @@ def said(
 ) -> tuple[Said, Entry | None]:
     """What the model says, and the entry of the book that it is about, if there is one."""
     question = question_text(body)
-    entry = book.find(question)
-    wish = _wish(body, question, entry)
+    entry = book.find(question, shown_pictures(body))
+    judge = partial(
+        judging.verdict, question=question, book=book, ability=ability(model.id, effort), chance=chance
+    )
+    verdict = judge(schema_of(body))
+    called = [(name, schema, judge(schema)) for name, schema in tools.called(body, question)]
+    judges = verdict or any(given for *_, given in called)
+    wish = _wish(body, question, None if judges else entry)
     if wish == "refusal":
         return Said("", stop="refusal", silent=True), entry
     if wish == "pause_turn":
         return Said("", before=(_search(body, question, chance),), stop="pause_turn"), entry
     calls = tuple(
-        _call(number, name, value(schema, Chance(chance.bits(f"call {number}")), Hints.of(question)), chance)
-        for number, (name, schema) in enumerate(tools.called(body, question))
+        _call(number, name, given or _given(number, schema, question, chance), chance)
+        for number, (name, schema, given) in enumerate(called)
     )
     if calls:
         between = model.line in ("opus", "sonnet") and model.id.endswith("5-5")
         spoken = not between and not tools.is_forced(body) and chance.uniform("lead") < 0.5
         lead = f"{SIMULATED} {chance.pick('lead words', LEADS)}" if spoken else ""
         return Said(lead, calls=calls), entry
-    text = _text(body, model, entry, question, chance, effort)
+    text = _dumped(verdict) if verdict else _text(body, model, entry, question, chance, effort)
     if wish == "refusal mid":
         return Said(text[: max(1, len(text) // 2)], stop="refusal"), entry
     return Said(text, before=_searched(body, question, chance)), entry
@@ -70,6 +78,14 @@ def question_text(body: Mapping[str, Any]) -> str:
     """The last text of the user's; tool results and the assistant's words may follow it."""
     texts = [_words(turn["content"]) for turn in reversed(body["messages"]) if turn["role"] == "user"]
     return next((text for text in texts if text), "")
+
+
+def shown_pictures(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """SHA-256 of each picture in the turn that asks, of its bytes or its address."""
+    turns = [turn["content"] for turn in reversed(body["messages"]) if turn["role"] == "user"]
+    asking = next((content for content in turns if _words(content)), "")
+    blocks = [] if isinstance(asking, str) else [block for block in asking if block["type"] == "image"]
+    return tuple(sha256(_picture(block["source"])).hexdigest() for block in blocks)
 
 
 def prefill(body: Mapping[str, Any]) -> str:
@@ -109,13 +125,17 @@ def _text(
 
 def _structured(known: str | None, schema: Mapping[str, Any], chance: Chance) -> str:
     if known is None:
-        return json.dumps(value(schema, chance), ensure_ascii=False)
+        return _dumped(value(schema, chance))
     try:
         if satisfies(json.loads(known), schema):
             return known
     except ValueError:
         pass
-    return json.dumps(with_text(schema, known, chance), ensure_ascii=False)
+    return _dumped(with_text(schema, known, chance))
+
+
+def _dumped(made: Any) -> str:
+    return json.dumps(made, ensure_ascii=False)
 
 
 def _searched(body: Mapping[str, Any], question: str, chance: Chance) -> tuple[Mapping[str, Any], ...]:
@@ -148,6 +168,11 @@ def _search(body: Mapping[str, Any], question: str, chance: Chance) -> dict[str,
     }
 
 
+def _given(number: int, schema: Any, question: str, chance: Chance) -> Any:
+    """The arguments of a call."""
+    return value(schema, Chance(chance.bits(f"call {number}")), Hints.of(question))
+
+
 def _call(number: int, name: str, given: Any, chance: Chance) -> dict[str, Any]:
     return {
         "type": "tool_use",
@@ -161,6 +186,12 @@ def _call(number: int, name: str, given: Any, chance: Chance) -> dict[str, Any]:
 def _id(prefix: str, name: str, chance: Chance) -> str:
     letters = "".join(_DIGITS[byte % len(_DIGITS)] for byte in chance.bits(name))
     return prefix + letters[: _ID_LENGTH - 2]
+
+
+def _picture(source: Mapping[str, Any]) -> bytes:
+    if source["type"] == "base64":
+        return b64decode(source["data"])
+    return str(source.get("url", source.get("file_id", ""))).encode()
 
 
 def _words(content: str | list[Mapping[str, Any]]) -> str:
