@@ -38,8 +38,14 @@ def test_a_figure_that_is_required_stands_in_the_document():
                 )
 
 
-def test_right_summaries_have_all_facts_and_wrong_ones_lack_some():
+def test_a_summary_with_half_of_its_lines_gets_part_of_the_score():
     task = kit.read_task(FOLDER)
+    grader = kit.graders.facts()
+    partly = 0
     for index, entry in enumerate(BOOK):
-        assert {task.grade(text, task.item(index)).score for text in entry["right"]} == {1.0}, entry["id"]
-        assert max(task.grade(text, task.item(index)).score for text in entry["wrong"]) <= 0.75, entry["id"]
+        target = task.item(index)["target"] | {"lines": None}
+        first = re.split(r"\n|(?<=[a-z)]\.) ", entry["right"][0])[0]
+        score = grader(first, {"target": target}).score
+        assert score < 1.0, entry["id"]
+        partly += 0 < score
+    assert partly >= 40
