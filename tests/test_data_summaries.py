@@ -38,8 +38,12 @@ def test_a_figure_that_is_required_stands_in_the_document():
                 )
 
 
-def test_right_summaries_have_all_facts_and_wrong_ones_lack_some():
-    task = kit.read_task(FOLDER)
-    for index, entry in enumerate(BOOK):
-        assert {task.grade(text, task.item(index)).score for text in entry["right"]} == {1.0}, entry["id"]
-        assert max(task.grade(text, task.item(index)).score for text in entry["wrong"]) <= 0.75, entry["id"]
+def test_half_of_a_right_summary_gets_part_of_the_score():
+    scores = []
+    for item, entry in zip(ITEMS, BOOK, strict=True):
+        words = entry["right"][0].split()
+        half = " ".join(words[: len(words) // 2])
+        target = item["target"] | {"lines": None, "lines_start_with": None}
+        scores.append(kit.graders.facts()(half, {"target": target}).score)
+    assert sum(score < 1 for score in scores) >= 45
+    assert sum(score > 0 for score in scores) >= 40
