@@ -232,7 +232,6 @@ def test_two_objects_of_one_model_and_settings_draw_anew_and_other_settings_do_n
     assert [model.asked[1].repeat for model in (first, other, second)] == [2, 1, 3]
 
 
-
 def test_a_cascade_in_a_fallback_keeps_what_its_first_hop_cost():
     weak = Scripted(priced("draft", "0.01", "weak"), name="weak")
     down = Scripted(Busy("overloaded"), name="strong")
