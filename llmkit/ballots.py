@@ -69,12 +69,15 @@ def pairs(task: str, frame: pd.DataFrame, labels: Sequence[str], *, seed: int = 
             if one is None or two is None:
                 left_out += 1
                 continue
-            key = human.digest("vote", task, item, repeat, first, one[1], second, two[1])
+            both = sorted([(first, one[1]), (second, two[1])])  # whichever of them is the baseline
+            key = human.digest("vote", task, item, repeat, *both[0], *both[1])
             side = random.Random(f"{seed}:{item}:{repeat}:{first}:{second}").random() < 0.5
             rows = (one[0], two[0])
             found.append(Pair(key, item, int(repeat), first, second, rows, side, one[1] == two[1]))
     if not found:
-        raise UsageError(f"no item has the text of two answers; {left_out} pair(s) lack one, as in c.frame.answer")
+        raise UsageError(
+            f"no item has the text of two answers; {left_out} pair(s) lack one, as in c.frame.answer"
+        )
     random.Random(seed).shuffle(found)
     return found, left_out
 
@@ -174,7 +177,7 @@ class Tally:
 
 
 def tallies(votes: pd.DataFrame, clusters: dict[str, Any] | None = None) -> list[Tally]:
-    """One for each pair of models that was voted on; ``clusters`` are those of the items, if they have any."""
+    """One for each pair of models that was voted on; ``clusters``: those of the items, if they have any."""
     counted = votes.dropna(subset=["share"])
     result = []
     for (first, second), part in counted.groupby(["first", "second"], sort=False):
@@ -226,7 +229,7 @@ class Agreement:
 
 
 def agreement(votes: pd.DataFrame, judged: pd.DataFrame) -> Agreement:
-    """``judged`` has item, repeat, first, second and winner (a label, "tie" or None), as ``by_scores`` does."""
+    """``judged`` has item, repeat, first, second and winner (a label, "tie" or None): see ``by_scores``."""
     place = ["item", "repeat", "first", "second"]
     asked = votes[~votes["identical"].astype(bool)].dropna(subset=["share"])
     said = judged.dropna(subset=["winner"])[[*place, "winner"]].rename(columns={"winner": "judge"})

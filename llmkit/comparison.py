@@ -244,7 +244,7 @@ class Comparison:
         return human.grades(self.task.name, self.frame, human.Kept(current().store))
 
     def with_human(self, grades: pd.DataFrame | None = None) -> Comparison:
-        """The same comparison by people's grades where there are any; the machine's stay as ``machine_score``.
+        """The same comparison by people's grades where there are any, the machine's as ``machine_score``.
 
         ``grades`` has the columns item, model, repeat and human; ``human()`` if left out.
         """

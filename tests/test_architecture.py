@@ -18,7 +18,7 @@ FLOORS = {
     | {"totals", "accept"},
     3: {"workers", "model", "store", "owners", "settings", "schemas", "tools", "endpoints", "hops", "parts"}
     | {"guard", "sockets", "bounds", "prices", "bills", "scope", "tables", "ceilings", "spending", "exports"}
-    | {"batch_file", "bookings", "graded", "grading", "texts"}
+    | {"batch_file", "bookings", "graded", "grading", "texts", "human"}
     | {"sandbox", "sandbox_jobs", "sandbox_server", "sandbox_walls", "sandbox_monty"}
     | {"graders_code", "graders_json", "graders_math", "graders_math_child", "policy"},
     4: {"providers", "providers.usage", "providers.sse", "providers.errors", "providers.messages"}
@@ -28,14 +28,26 @@ FLOORS = {
     5: {"dialogue", "listing", "session", "catalog", "task", "verdict", "progress", "budgets", "places"}
     | {"batch", "batch_jobs", "batch_results", "batch_dispatch", "scores", "pairs", "decision"}
     | {"graders", "graders_judge", "votes", "canvas", "compared"}
-    | {"reports", "booked", "reconciliation", "differences", "reconcile", "answers", "rerun", "coin"},
+    | {
+        "reports",
+        "booked",
+        "reconciliation",
+        "differences",
+        "reconcile",
+        "answers",
+        "rerun",
+        "coin",
+        "ballots",
+    },
     6: {"compare", "comparison", "plan", "caching", "stopping", "rows", "resume", "downloads"}
     | {"benchmark_files", "benchmark_formats", "benchmarks", "elsewhere", "logs"}
     | {"plots_money", "plots_quality", "plots_time", "report", "replay", "trades"},
     7: {"plots", "cli", "lab", "forecast"}
     | {"widgets", "widgets.panel", "widgets.shown", "widgets.fields"}
     | {"widgets.playground", "widgets.asking", "widgets.picker", "widgets.column", "widgets.cells"}
-    | {"widgets.pictures", "widgets.tasking", "widgets.money", "widgets.progress"},
+    | {"widgets.pictures", "widgets.tasking", "widgets.money", "widgets.progress"}
+    | {"widgets.arena", "widgets.answering", "widgets.explorer", "widgets.findings", "widgets.opened"}
+    | {"widgets.tallied"},
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 PACKAGES = {"providers", "widgets"}
