@@ -41,7 +41,8 @@ class Kept:
 
     def find(self, keys: Sequence[str]) -> dict[str, Word]:
         """Those that are there, by key."""
-        sql = "SELECT human.key, human.value, note, said FROM json_each(?) AS wanted JOIN human ON human.key = wanted.value"
+        columns = "human.key, human.value, human.note, human.said"
+        sql = f"SELECT {columns} FROM json_each(?) AS wanted JOIN human ON human.key = wanted.value"
         found: dict[str, Word] = {}
         for start in range(0, len(keys), _AT_ONCE):
             part = json.dumps(list(keys[start : start + _AT_ONCE]))

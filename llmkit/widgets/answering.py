@@ -34,7 +34,10 @@ def task_of(items: Task | Sequence[str]) -> Task:
     if not items:
         raise UsageError("the list of prompts is empty, so there is nothing to ask")
     rehearsed = {
-        str(n): {"right": [f"A made-up answer to: {text}"], "wrong": [f"Another, made up too, to: {text}"]}
+        str(n): {
+            "right": [f"A made-up answer to: {text}", f"Made up in other words: {text}"],
+            "wrong": [f"Another, made up too, to: {text}"],
+        }
         for n, text in enumerate(items)
     }
     rows = [{"prompt": text, "target": ""} for text in items]

@@ -213,6 +213,8 @@ class Arena(Panel):
         ballot.cast(pair, choice)
         self.say(f"{_WORDS[choice]}: kept." if choice != "skip" else "Skipped.")
         self._next()
+        if self.ended:
+            self._say_finished(ballot)
 
     def _undo(self) -> None:
         if not self._opened().undo():
@@ -226,7 +228,12 @@ class Arena(Panel):
         self.ended = not self.ended or ballot.pair() is None
         self._next()
         if self.ended:
-            self.say(f"Finished after {ballot.done:,} of {ballot.asked:,} pairs.", kind="good")
+            self._say_finished(ballot)
+        else:
+            self.say("")
+
+    def _say_finished(self, ballot: Ballot) -> None:
+        self.say(f"Finished after {ballot.done:,} of {ballot.asked:,} pairs.", kind="good")
 
     def _next(self) -> None:
         ballot = self._opened()
