@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from . import calibration, decision, elsewhere, logs, report, trades, verdict, votes, worth
+from . import calibration, decision, elsewhere, human, logs, report, trades, verdict, votes, worth
 from .coin import Made, Verdicts
 from .errors import UsageError
 from .graders_judge import Pairwise
@@ -22,6 +22,7 @@ from .pairs import difference
 from .records import FAILED, Request
 from .render import sentence, table
 from .scores import Scores, item_scores
+from .session import current
 from .stopping import Early
 from .task import Task
 
@@ -254,6 +255,29 @@ class Comparison:
         """
         a = self._challenger(model)
         return votes.cast(self.task, self.frame, judge, a=a, b=self.labels[0], budget=budget, workers=workers)
+
+    def human(self) -> pd.DataFrame:
+        """One row per answer that was graded by hand, in ``kit.widgets.explorer``, and is kept in the store.
+
+        ``score`` is the machine's grade, ``human`` that of the person. Where the items were drawn at random,
+        ``pivot_table(index="item", columns="model", values="human")`` of it is what ``corrected`` takes.
+        """
+        return human.grades(self.task.name, self.frame, human.Kept(current().store))
+
+    def with_human(self, grades: pd.DataFrame | None = None) -> Comparison:
+        """The same comparison by people's grades where there are any, the machine's as ``machine_score``.
+
+        ``grades`` has the columns item, model, repeat and human; ``human()`` if left out.
+        """
+        given = self.human() if grades is None else grades
+        note = f"{len(given):,} of {len(self.frame):,} grades are by people; the machine's: machine_score."
+        return Comparison(
+            *(self.task, self.labels, human.with_grades(self.frame, given)),
+            settings=self.settings,
+            note=f"{self.note} {note}".strip(),
+            early=self.early,
+            defaults=self.defaults,
+        )
 
     def to_html(
         self,

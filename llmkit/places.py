@@ -8,6 +8,7 @@ from pathlib import Path
 from . import store as stores
 from .errors import NotConnected, StoreError
 from .graded import SCHEMA as GRADED_SCHEMA
+from .human import SCHEMA as HUMAN_SCHEMA
 from .ledger import SCHEMA as LEDGER_SCHEMA
 from .recordings import SCHEMA as RECORDING_SCHEMA
 from .store import Store
@@ -35,7 +36,7 @@ def store_path(mode: str, store: str | Path | None) -> str:
 
 def open_store(path: str, *, set_aside: bool) -> tuple[Store, str]:
     """The store, and what to say where a damaged one was renamed first."""
-    schema = LEDGER_SCHEMA + RECORDING_SCHEMA + GRADED_SCHEMA
+    schema = LEDGER_SCHEMA + RECORDING_SCHEMA + GRADED_SCHEMA + HUMAN_SCHEMA
     try:
         return Store(path, schema=schema), ""
     except StoreError as error:

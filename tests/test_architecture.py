@@ -19,7 +19,7 @@ FLOORS = {
     | {"totals", "accept"},
     3: {"workers", "model", "store", "owners", "settings", "schemas", "tools", "endpoints", "hops", "parts"}
     | {"guard", "sockets", "bounds", "prices", "bills", "scope", "tables", "ceilings", "spending", "exports"}
-    | {"batch_file", "bookings", "graded", "grading", "texts", "pictures"}
+    | {"batch_file", "bookings", "graded", "grading", "texts", "pictures", "human"}
     | {"sandbox", "sandbox_jobs", "sandbox_server", "sandbox_walls", "sandbox_monty"}
     | {"graders_code", "graders_json", "graders_math", "graders_math_child", "policy"},
     4: {"providers", "providers.usage", "providers.sse", "providers.errors", "providers.messages"}
@@ -51,6 +51,7 @@ FLOORS = {
         "outcomes",
         "coin",
         "tradeoff",
+        "ballots",
     },
     6: {"compare", "comparison", "plan", "caching", "stopping", "rows", "resume", "downloads"}
     | {"benchmark_files", "benchmark_formats", "benchmarks", "elsewhere", "logs"}
@@ -58,7 +59,9 @@ FLOORS = {
     7: {"plots", "plots_switching", "plots_escalated", "cli", "lab", "forecast"}
     | {"widgets", "widgets.panel", "widgets.shown", "widgets.fields"}
     | {"widgets.playground", "widgets.asking", "widgets.picker", "widgets.column", "widgets.cells"}
-    | {"widgets.pictures", "widgets.tasking", "widgets.money", "widgets.progress"},
+    | {"widgets.pictures", "widgets.tasking", "widgets.money", "widgets.progress"}
+    | {"widgets.arena", "widgets.answering", "widgets.explorer", "widgets.findings", "widgets.opened"}
+    | {"widgets.tallied"},
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 PACKAGES = {"providers", "widgets"}

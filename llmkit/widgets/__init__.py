@@ -13,13 +13,21 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NotSupported
 
 if TYPE_CHECKING:
+    from .arena import arena
+    from .explorer import explorer
     from .panel import Panel
     from .playground import playground
     from .progress import progress
 
-_ROOMS = {"Panel": "panel", "playground": "playground", "progress": "progress"}
+_ROOMS = {
+    "Panel": "panel",
+    "arena": "arena",
+    "explorer": "explorer",
+    "playground": "playground",
+    "progress": "progress",
+}
 
-__all__ = ["Panel", "playground", "progress"]
+__all__ = ["Panel", "arena", "explorer", "playground", "progress"]
 
 
 class _Door(ModuleType):

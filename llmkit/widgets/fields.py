@@ -49,6 +49,13 @@ def choice(label: str, options: Sequence[Any], value: Any = None) -> ipywidgets.
     return ipywidgets.Dropdown(options=list(options), description=label, style=_STYLE, layout=_FIT, **chosen)
 
 
+def listing(label: str, options: Sequence[Any] = (), *, rows: int = 10) -> ipywidgets.Select:
+    """A list to choose from, one line each; the arrow keys go up and down in it."""
+    return ipywidgets.Select(
+        options=list(options), description=label, rows=rows, style=_STYLE, layout={"width": "auto"}
+    )
+
+
 def number(label: str, value: float, *, least: float, most: float, step: float = 1) -> Any:
     """A number within bounds; whole if ``value`` is."""
     kind = ipywidgets.BoundedIntText if isinstance(value, int) else ipywidgets.BoundedFloatText
@@ -71,10 +78,16 @@ def row(*children: Any) -> ipywidgets.Box:
 
 def columns(*children: Any, least: str = "320px") -> ipywidgets.Box:
     """Side by side in equal parts, none narrower than ``least``: below that they stand under each other."""
-    for child in children:
-        child.layout.flex, child.layout.width, child.layout.min_width = f"1 1 {least}", "auto", least
+    stretch(children, least=least)
     layout = {"display": "flex", "flex_flow": "row wrap", "align_items": "flex-start", "grid_gap": "8px"}
     return ipywidgets.Box(list(children), layout=layout)
+
+
+def stretch(children: Sequence[Any], *, least: str = "320px") -> None:
+    """Let what stands in ``columns`` share the width."""
+    for child in children:
+        child.layout.flex, child.layout.width = f"1 1 {least}", "auto"
+        child.layout.min_width = f"min({least}, 100%)"
 
 
 class Keys:

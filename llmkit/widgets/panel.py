@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 from IPython.display import display
@@ -17,6 +17,9 @@ from ..errors import LLMKitError
 from ..session import current
 from . import fields, shown
 from .shown import Kind, Pane
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TICK = 1 / 12
 """Seconds between two updates of what streams."""
@@ -232,6 +235,11 @@ def origin_now() -> str:
         return _MARKS[current().mode]
     except LLMKitError:
         return ""
+
+
+def mark_of(frame: pd.DataFrame) -> str:
+    """Where answers of a frame come from, in words, if any of them is made up."""
+    return _MARKS["offline"] if (frame["simulated"] == True).any() else ""  # noqa: E712 - unknown is not True
 
 
 def in_words(error: BaseException) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from html import unescape
 from typing import Literal
 
 import ipywidgets
@@ -47,6 +48,12 @@ def kept(text: str) -> str:
         return render.markdown(text)
     cut = render.sentence(f"Cut here: the first {MOST_KEPT:,} of {len(text):,} characters.", small=True)
     return render.plain(text[:MOST_KEPT]) + cut
+
+
+def one_line(text: object, most: int = 60) -> str:
+    """A text as one line without tags, for the options of a list; what hides in it is made visible."""
+    words = unescape(render.escape(" ".join(str(text)[: 4 * most].split())))
+    return words if len(words) <= most else words[: most - 1] + "…"
 
 
 def heading(text: str, mark: str, *, live: bool = False) -> str:
