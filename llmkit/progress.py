@@ -141,8 +141,8 @@ class _Bar(Timed):
         super().__init__(total, simulated, words=words)
         self._bar = widgets.IntProgress(max=total, description="", layout={"width": "240px"})
         self._label = widgets.Label(value=title)
-        hint = widgets.Label(value="Interrupt (\u25a0) stops it; run the cell again to go on")
-        box = widgets.HBox([self._bar, self._label, hint], layout={"flex_flow": "row wrap"})
+        self._hint = widgets.Label(value="Interrupt (\u25a0) stops it; run the cell again to go on")
+        box = widgets.HBox([self._bar, self._label, self._hint], layout={"flex_flow": "row wrap"})
         data = {
             "application/vnd.jupyter.widget-view+json": {
                 "version_major": 2,
@@ -159,6 +159,7 @@ class _Bar(Timed):
 
     def close(self) -> None:
         self._bar.bar_style = "success" if self._last["done"] == self._total else "warning"
+        self._hint.value = ""
         self._show()
 
 

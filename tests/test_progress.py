@@ -39,5 +39,6 @@ def test_a_bar_in_a_notebook_follows_and_says_how_it_ended():
     bar = _Bar(10, "task", True)
     bar.update(done=4, dollars=Decimal("0.5"), failed=0)
     assert (bar._bar.value, bar._label.value) == (4, "4 of 10 · SIMULATED $0.5000")
+    assert "Interrupt" in bar._hint.value
     bar.close()
-    assert bar._bar.bar_style == "warning"
+    assert (bar._bar.bar_style, bar._hint.value) == ("warning", "")
