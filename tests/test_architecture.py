@@ -46,7 +46,8 @@ FLOORS = {
     7: {"plots", "plots_switching", "plots_escalated", "cli", "lab", "forecast"}
     | {"widgets", "widgets.panel", "widgets.shown", "widgets.fields"}
     | {"widgets.playground", "widgets.asking", "widgets.picker", "widgets.column", "widgets.cells"}
-    | {"widgets.pictures", "widgets.tasking", "widgets.money", "widgets.progress"},
+    | {"widgets.pictures", "widgets.tasking", "widgets.money", "widgets.progress"}
+    | {"widgets.knobs", "widgets.costs", "widgets.decide", "widgets.switchboard", "widgets.routes"},
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 PACKAGES = {"providers", "widgets"}

@@ -13,13 +13,23 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NotSupported
 
 if TYPE_CHECKING:
+    from .costs import costs
+    from .decide import decide
     from .panel import Panel
     from .playground import playground
     from .progress import progress
+    from .switchboard import switchboard
 
-_ROOMS = {"Panel": "panel", "playground": "playground", "progress": "progress"}
+_ROOMS = {
+    "Panel": "panel",
+    "costs": "costs",
+    "decide": "decide",
+    "playground": "playground",
+    "progress": "progress",
+    "switchboard": "switchboard",
+}
 
-__all__ = ["Panel", "playground", "progress"]
+__all__ = ["Panel", "costs", "decide", "playground", "progress", "switchboard"]
 
 
 class _Door(ModuleType):
