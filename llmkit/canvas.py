@@ -109,7 +109,9 @@ def sheet() -> Axes:
     from matplotlib.colors import to_rgb
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(_WIDTH, 4.2), layout="constrained", facecolor=to_rgb(mpl.rcParams["figure.facecolor"]))
+    figure = Figure(
+        figsize=(_WIDTH, 4.2), layout="constrained", facecolor=to_rgb(mpl.rcParams["figure.facecolor"])
+    )
     FigureCanvasAgg(figure)
     figure.set_gid(_SHEET)
     return figure.add_subplot()

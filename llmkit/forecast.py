@@ -1,4 +1,4 @@
-"""A comparison, or tokens a task -> what a month of it costs: by model and mix, with growth and error bars."""
+"""A comparison, or tokens a task -> what a month of it costs: by model and mix, with error bars."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import stats
-from .canvas import MARKERS, canvas, legend, say
 from .breakeven import money, price_set
+from .canvas import MARKERS, canvas, legend, say
 from .comparison import Comparison
 from .errors import NotConnected, UsageError
 from .model import Model
@@ -112,7 +112,9 @@ class Forecast:
     def _repr_html_(self) -> str:
         headers, rows = self._table()
         mark = "SIMULATED answers: " if self.simulated else ""
-        measured = f", measured on {self.items:,} items; 95% intervals" if self.items else ", from tokens as said"
+        measured = (
+            f", measured on {self.items:,} items; 95% intervals" if self.items else ", from tokens as said"
+        )
         caption = f"{mark}{self.name}{measured}"
         return f"<div>{sentence(self.sentence(), strong=True)}{table(headers, rows, caption=caption)}</div>"
 
@@ -211,7 +213,7 @@ def scores_at(c: Comparison, cache_share: float, batch_share: float) -> Scores:
     """
     frame = c.frame.copy()
     columns = (frame[name] for name in ("cost", "tier", "served", "endpoint", "input_tokens"))
-    book, day = _prices()
+    book, day = prices_now()
     frame["cost"] = [
         _direct(cost, tier, name, tokens, cache_share, book, day) * (1 - batch_share * (1 - _half(name)))
         for cost, tier, served, endpoint, tokens in zip(*columns, strict=True)
@@ -234,7 +236,7 @@ def _said(
             f"there are {len(models)} models, {tokens} tokens in and {out} out; give models, and how many "
             "tokens a task has: kit.forecast([sonnet, opus], input_tokens=1_200, output_tokens=300, ...)"
         )
-    book, day = _prices()
+    book, day = prices_now()
     cached = round(cache_share * tokens)
     usage, costs = Usage(input=tokens - cached, cache_read=cached, output=out), {}
     for model in models:
@@ -297,7 +299,7 @@ def _priced_as(served: str | None, endpoint: str | None, book: PriceBook) -> str
     return own if own in book.rows else served
 
 
-def _prices() -> tuple[PriceBook, date]:
+def prices_now() -> tuple[PriceBook, date]:
     """Those in force; the catalog's as shipped where nothing is connected."""
     try:
         session = current()

@@ -10,10 +10,9 @@ from .. import render
 from ..caching import LIVES, break_even
 from ..comparison import Comparison
 from ..errors import UsageError
-from ..forecast import Forecast, break_evens, forecast
+from ..forecast import Forecast, break_evens, forecast, prices_now
 from ..model import Model
 from ..prices import canonical
-from ..session import current
 from . import fields
 from .knobs import Dial, View, log_slider, percent
 
@@ -40,7 +39,7 @@ class Costs(Dial):
 
     Attributes:
         value: the ``Forecast`` on show; None where there is none.
-        volume, growth, months, cache, batch, share: the knobs; ``share`` is of ``dear`` in a mix with ``cheap``.
+        volume, growth, months, cache, batch: the knobs. share: of ``dear`` in a mix with ``cheap``.
         tokens: the fields for tokens in and out of a task, of models without a comparison.
     """
 
@@ -63,12 +62,12 @@ class Costs(Dial):
             fields.number("Tokens in", 1_000, least=0, most=_MOST_TOKENS, step=100),
             fields.number("Tokens out", 300, least=0, most=_MOST_TOKENS, step=50),
         ]
-        mixing = [fields.row(self.share, *[self.cheap, self.dear][: 2 * (len(labels) > 1)])]
         self._labels = labels
         knobs = [self.volume, self.growth, self.months, self.cache, self.batch]
         self.follow(*knobs, self.share, self.cheap, self.dear, *self.tokens)
         typed = [] if measured else [fields.row(*self.tokens)]
-        self.lay_out(*typed, fields.row(*knobs), *mixing[: len(labels) > 1])
+        mixing = [fields.row(self.share, self.cheap, self.dear)] if len(labels) > 1 else []
+        self.lay_out(*typed, fields.row(*knobs), *mixing)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -119,8 +118,9 @@ class Costs(Dial):
         if not isinstance(self._of, Comparison):
             both = (float(self.tokens[0].value), float(self.tokens[1].value))
             return dict.fromkeys(self._labels, both)
-        parts = self._of.frame.groupby("model", sort=False)[["input_tokens", "output_tokens"]]
-        means = parts.agg(lambda column: column.astype(float).mean())
+        both_kinds = self._of.frame[["input_tokens", "output_tokens"]].astype(float)
+        parts = both_kinds.groupby(self._of.frame["model"], sort=False)
+        means = parts.mean()
         return {str(label): (float(row.iloc[0]), float(row.iloc[1])) for label, row in means.iterrows()}
 
 
@@ -134,7 +134,7 @@ def _table(found: Forecast, tokens: dict[str, tuple[float, float]]) -> str:
     headers += [f"USD, month {months}", f"USD, {months} months"] if months > 1 else []
     rows = []
     for row in found.rows:
-        used = [f"{n:,.0f}" for n in tokens.get(row.label, ()) if n == n]  # noqa: PLR0124 - not NaN
+        used = [f"{n:,.0f}" for n in tokens.get(row.label, ()) if n == n]
         each = 1000 * row.first.estimate / found.volumes[0]
         later = [f"{part.estimate:,.2f}" for part in (row.first, row.last, row.total)]
         rows.append([row.label, *(used or ["", ""]), f"{each:,.4f}", *later[: len(headers) - 4]])
@@ -150,8 +150,8 @@ def _differences(found: Forecast) -> list[str]:
     if len(ranked) < 2 or not more:
         return []
     return [
-        f"{high.label} costs ${1000 * more:,.4f} more in 1,000 tasks than {low.label}: it breaks even where the "
-        "errors it avoids in them cost that much. How many those are, kit.compare tells."
+        f"{high.label} costs ${1000 * more:,.4f} more in 1,000 tasks than {low.label}: it breaks even where "
+        "the errors it avoids in them cost that much. How many those are, kit.compare tells."
     ]
 
 
@@ -162,12 +162,12 @@ def _served(c: Comparison) -> list[str]:
 
 def _cache_notes(models: Sequence[Model] | Sequence[str]) -> list[str]:
     """From how many reuses of a written cache on it pays, a sentence for each model with such prices."""
-    session, said = current(), []
+    (book, day), said = prices_now(), []
     for model in models:
         target = getattr(model, "target", None)
         name = model if isinstance(model, str) else (target.id if target else model.name)
         own = [canonical(target.name)] if target else []
-        row = session.book.row([*own, name], session.today())
+        row = book.row([*own, name], day)
         known = [(life, break_even(row, life)) for life in LIVES if row is not None]
         words = [f"{life} from {reads} reuse(s) a write on" for life, reads in known if reads is not None]
         if words:

@@ -74,7 +74,9 @@ class Decide(Dial):
         compared: Compared = self._c
         curve = WorthIt.of(compared, model=model, cost_of_error=error, cost_of_minute=minute)
         self.value = verdict
-        return View(verdict.sentence, _offers(verdict, simulated=self._c.simulated), lambda ax: curve.plot(ax=ax))
+        return View(
+            verdict.sentence, _offers(verdict, simulated=self._c.simulated), lambda ax: curve.plot(ax=ax)
+        )
 
 
 def _offers(verdict: Worth, *, simulated: bool) -> str:

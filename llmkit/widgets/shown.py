@@ -46,7 +46,8 @@ def picture(png: bytes, alt: str) -> str:
     """A picture of our own making, with its words for who does not see it."""
     data = base64.b64encode(png).decode("ascii")
     style = "width:700px;max-width:100%;height:auto"
-    return f'<img class="llmkit-picture" style="{style}" alt="{render.escape(alt)}" src="data:image/png;base64,{data}">'
+    look = f'class="llmkit-picture" style="{style}"'
+    return f'<img {look} alt="{render.escape(alt)}" src="data:image/png;base64,{data}">'
 
 
 def kept(text: str) -> str:
