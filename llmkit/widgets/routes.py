@@ -234,15 +234,15 @@ def _by(c: Comparison, policy: Threshold, between: tuple[str, str]) -> tuple[str
 
 
 def _model(model: Model) -> str:
-    if not isinstance(model, OnlyRecorded):
+    if not isinstance(model, OnlyRecorded) or _name_of(model):
         return cells.expression(model)
     given = {name: getattr(model.defaults, name) for name in sorted(model.defaults.given)}
-    if not model.name or not all(isinstance(value, _PLAIN) for value in given.values()):
+    facts, plain = catalog_facts(model.name), all(isinstance(value, _PLAIN) for value in given.values())
+    if not plain or (facts is None and "/" not in model.name):
         raise UsageError(
             f"the comparison does not say enough of {model.label!r} to make it again; give the model a name "
             "in the notebook, or a policy made of it: kit.widgets.switchboard(c, [policy])"
         )
-    facts = catalog_facts(model.name)
     if facts is None or facts.label != model.label:
         given["label"] = model.label
     return f"kit.model({model.name!r}{''.join(f', {name}={value!r}' for name, value in given.items())})"
