@@ -24,6 +24,7 @@ _ON_DARK = ("#56B4E9", "#FF8B4A", "#2BCB9D", "#E5A0C8", "#8FA7FF", "#F0E442")
 _ALARM = {False: "#980018", True: "#FF8A80"}
 _TITLE, _SMALL = 11, 9  # points
 _WIDTH = 7.0  # inches
+_SHEET = "llmkit sheet"
 # Where a label may stand, in points from its marker; the first free place wins.
 _PLACES = [
     (reach * x, reach * y)
@@ -81,11 +82,14 @@ def canvas(
     """
     from matplotlib.colors import to_hex, to_rgb
 
-    own = ax is None
+    own = ax is None or ax.figure.get_gid() == _SHEET
     if ax is None:
         import matplotlib.pyplot as plt
 
         _, ax = plt.subplots(figsize=(_WIDTH, height), layout="constrained")
+    elif own:
+        root: Any = ax.figure
+        root.set_figheight(height)
     red, green, blue = to_rgb(ax.xaxis.label.get_color())
     dark = red + green + blue > 1.5  # light ink means a dark ground
     muted = "#8E8E8E"
@@ -96,6 +100,31 @@ def canvas(
     inches = _WIDTH - (2.3 if rows else 0.8) if own else ax.get_window_extent().width / ax.figure.dpi
     _head(ground, title, notes, inches, simulated=simulated)
     return ground
+
+
+def sheet() -> Axes:
+    """Axes on a figure that pyplot does not know, for any thread to draw on; laid out as new ones are."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import to_rgb
+    from matplotlib.figure import Figure
+
+    figure = Figure(
+        figsize=(_WIDTH, 4.2), layout="constrained", facecolor=to_rgb(mpl.rcParams["figure.facecolor"])
+    )
+    FigureCanvasAgg(figure)
+    figure.set_gid(_SHEET)
+    return figure.add_subplot()
+
+
+def png(ax: Axes, *, dpi: int = 110) -> bytes:
+    """The picture that the axes are in."""
+    from io import BytesIO
+
+    root: Any = ax.figure
+    into = BytesIO()
+    root.savefig(into, format="png", dpi=dpi)
+    return into.getvalue()
 
 
 def say(text: object, width: int = 0) -> str:

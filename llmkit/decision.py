@@ -42,7 +42,7 @@ def weigh(
         unknowns = Unknowns(labels=corrected.labels, label_noise=corrected.noise)
     return worth.decide(
         found,
-        extra + _waiting(scores, label, baseline, cost_of_minute),
+        extra + waiting(scores, label, baseline, cost_of_minute),
         cost_of_error=cost_of_error,
         horizon=horizon,
         names=(label, baseline),
@@ -97,7 +97,7 @@ def _call_price(scores: Scores, label: str, baseline: str) -> float:
     return float(scores.costs[label].mean() + scores.costs[baseline].mean())
 
 
-def _waiting(scores: Scores, label: str, baseline: str, cost_of_minute: float) -> np.ndarray | float:
+def waiting(scores: Scores, label: str, baseline: str, cost_of_minute: float) -> np.ndarray | float:
     """USD of the extra time to wait, per item."""
     if cost_of_minute < 0:
         raise UsageError(f"cost_of_minute is {cost_of_minute!r}; give USD, 0 or more")

@@ -1,9 +1,10 @@
-"""A measured comparison -> what a month of it costs: by model and mix, with growth, and with error bars."""
+"""A comparison, or tokens a task -> what a month of it costs: by model and mix, with error bars."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -12,13 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from . import stats
+from .breakeven import money, price_set
 from .canvas import MARKERS, canvas, legend, say
 from .comparison import Comparison
 from .errors import NotConnected, UsageError
+from .model import Model
+from .pairs import difference
 from .prices import canonical
 from .pricing import DEFAULT, PriceBook, catalog_facts
+from .pricing import price as billed
+from .records import Usage
 from .render import sentence, table
-from .scores import item_scores
+from .scores import Scores, item_scores
 from .session import catalog_day, current
 
 if TYPE_CHECKING:
@@ -48,7 +54,7 @@ class Forecast:
     Attributes:
         rows: one per model, and one for the mix.
         volumes: tasks in each month.
-        items: measured ones, on which the intervals stand.
+        items: measured ones, on which the intervals stand; 0 for tokens that were only said.
         assumed: growth, cache and batch, in words.
     """
 
@@ -83,12 +89,15 @@ class Forecast:
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """USD by month, with bands; draws on ``ax`` or a new figure, and returns the Axes."""
-        title = f"{self.name}: forecast from {self.items:,} items, 95% intervals"
+        stands_on = f"from {self.items:,} items, 95% intervals" if self.items else "from tokens as said"
+        title = f"{self.name}: forecast {stands_on}"
         ground = canvas(ax, title=title, simulated=self.simulated)
         for number, (label, part) in enumerate(self.frame.groupby("model", sort=False)):
             colour, marker = ground.colour(number), MARKERS[number % len(MARKERS)]
             ground.ax.plot(part["month"], part["usd"], color=colour, marker=marker, label=say(label))
             band = (part["month"], part["low"], part["high"])
+            if not self.items:
+                continue
             ground.ax.fill_between(*band, color=colour, alpha=0.2, linewidth=0)
         ground.ax.set_xlabel("month")
         ground.ax.set_ylabel("USD a month")
@@ -103,7 +112,10 @@ class Forecast:
     def _repr_html_(self) -> str:
         headers, rows = self._table()
         mark = "SIMULATED answers: " if self.simulated else ""
-        caption = f"{mark}{self.name}, measured on {self.items:,} items; 95% intervals"
+        measured = (
+            f", measured on {self.items:,} items; 95% intervals" if self.items else ", from tokens as said"
+        )
+        caption = f"{mark}{self.name}{measured}"
         return f"<div>{sentence(self.sentence(), strong=True)}{table(headers, rows, caption=caption)}</div>"
 
     def _table(self) -> tuple[list[str], list[list[str]]]:
@@ -114,7 +126,7 @@ class Forecast:
 
 
 def forecast(
-    c: Comparison,
+    c: Comparison | Sequence[Model],
     *,
     per_month: float,
     growth: float = 0.0,
@@ -122,15 +134,18 @@ def forecast(
     mix: Mapping[str, float] | None = None,
     cache_share: float = 0.0,
     batch_share: float = 0.0,
+    input_tokens: int | None = None,
+    output_tokens: int | None = None,
 ) -> Forecast:
-    """Project a measured comparison to months of use.
+    """Project a measured comparison, or models with a guess of their tokens, to months of use.
 
     The cost of a task is the mean over the items, at direct prices (what a batch answered is taken at twice
     what it cost). Its interval is the percentile bootstrap over items, or over clusters where the task has
     them; that future tasks are like the measured ones, and as many as said, is assumed. In month k there are
-    ``per_month * (1 + growth) ** (k - 1)`` tasks.
+    ``per_month * (1 + growth) ** (k - 1)`` tasks. Of models there are prices but no items, so no interval.
 
     Args:
+        c: a comparison; or models, with ``input_tokens`` and ``output_tokens`` a task.
         per_month: tasks in the first month.
         growth: from one month to the next, as a share.
         mix: label or line -> share of the tasks; what is left goes to the one model that is not named.
@@ -140,26 +155,31 @@ def forecast(
     Raises ``UsageError`` for shares and volumes that cannot be, or where costs are unknown.
     """
     _check(per_month, growth, months, {"cache_share": cache_share, "batch_share": batch_share})
-    costs, groups = _costs(c, cache_share, batch_share)
+    if isinstance(c, Comparison):
+        if input_tokens is not None or output_tokens is not None:
+            raise UsageError("a comparison knows its tokens; leave input_tokens and output_tokens out")
+        name, simulated, scores = c.task.name, c.simulated, scores_at(c, cache_share, batch_share)
+        costs = dict(scores.costs)
+        groups = np.arange(len(scores.items)) if scores.clusters is None else scores.clusters
+        groups, items = np.unique(groups, return_inverse=True)[1], len(scores.items)
+    else:
+        costs = _said(c, input_tokens, output_tokens, cache_share, batch_share)
+        name, simulated = f"{input_tokens:,} tokens in and {output_tokens:,} out a task", False
+        groups, items = np.zeros(1, dtype=np.int64), 0
+    labels = list(costs)
     if mix is not None:
-        shares = _shares(mix, c)
+        shares = _shares(mix, labels)
         words = " + ".join(f"{share:.0%} {label}" for label, share in shares.items() if share)
         costs[words] = sum((costs[label] * share for label, share in shares.items()), np.zeros(1))
     volumes = per_month * (1 + growth) ** np.arange(months)
-    means = _means(costs, groups)
     rows = []
-    for label, values in costs.items():
-        low, high = np.quantile(means[label], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        each = stats.Interval(
-            float(values.mean()), float(low), float(high), LEVEL, "bootstrap over items", len(values)
-        )
+    for label, each in _intervals(costs, groups, measured=items > 0).items():
         first, last, total = (
             _times(each, float(volume)) for volume in (volumes[0], volumes[-1], volumes.sum())
         )
         rows.append(Row(label, first, last, total))
     words = _assumed(growth, cache_share, batch_share)
-    items = len(next(iter(costs.values())))
-    return Forecast(c.task.name, tuple(rows), tuple(volumes.tolist()), items, words, c.simulated)
+    return Forecast(name, tuple(rows), tuple(volumes.tolist()), items, words, simulated)
 
 
 def _check(per_month: float, growth: float, months: int, shares: Mapping[str, float]) -> None:
@@ -173,13 +193,27 @@ def _check(per_month: float, growth: float, months: int, shares: Mapping[str, fl
             raise UsageError(f"{name} is {share!r}; give a share from 0 to 1")
 
 
-def _costs(
-    c: Comparison, cache_share: float, batch_share: float
-) -> tuple[dict[str, Floats], npt.NDArray[np.int64]]:
-    """Label -> (n,) USD a task; and the cluster each item belongs to, by number."""
+def break_evens(c: Comparison, *, cache_share: float = 0.0, batch_share: float = 0.0) -> list[str]:
+    """Each model against the first at these shares: what it costs more a task, and when that is worth it."""
+    scores, first = scores_at(c, cache_share, batch_share), c.labels[0]
+    what, said = "an error" if scores.binary else "a whole point of score", []
+    for label in c.labels[1:]:
+        extra, gains = scores.costs[label] - scores.costs[first], scores.means(label) - scores.means(first)
+        even = price_set(difference(scores, label, first), extra, gains, clusters=scores.clusters)
+        mean = float(extra.mean())
+        more = f"{label} costs ${money(abs(mean))} {'more' if mean >= 0 else 'less'} a task than {first}"
+        said.append(f"{more}, {even.sentence(label, first, what)}.")
+    return said
+
+
+def scores_at(c: Comparison, cache_share: float, batch_share: float) -> Scores:
+    """The scores of a comparison with what each task would cost at these shares, in USD.
+
+    Raises ``UsageError`` where a cost, or the price of a cache, is unknown.
+    """
     frame = c.frame.copy()
     columns = (frame[name] for name in ("cost", "tier", "served", "endpoint", "input_tokens"))
-    book, day = _prices()
+    book, day = prices_now()
     frame["cost"] = [
         _direct(cost, tier, name, tokens, cache_share, book, day) * (1 - batch_share * (1 - _half(name)))
         for cost, tier, served, endpoint, tokens in zip(*columns, strict=True)
@@ -190,8 +224,47 @@ def _costs(
         raise UsageError(
             "the cost of some answers is unknown, so no month of them is known; see c.frame.cost"
         )
-    found = np.arange(len(scores.items)) if scores.clusters is None else scores.clusters
-    return dict(scores.costs), np.unique(found, return_inverse=True)[1]
+    return scores
+
+
+def _said(
+    models: Sequence[Model], tokens: int | None, out: int | None, cache_share: float, batch_share: float
+) -> dict[str, Floats]:
+    """Label -> (1,) USD of a task with so many tokens in and out."""
+    if not models or tokens is None or out is None or min(tokens, out) < 0:
+        raise UsageError(
+            f"there are {len(models)} models, {tokens} tokens in and {out} out; give models, and how many "
+            "tokens a task has: kit.forecast([sonnet, opus], input_tokens=1_200, output_tokens=300, ...)"
+        )
+    book, day = prices_now()
+    cached = round(cache_share * tokens)
+    usage, costs = Usage(input=tokens - cached, cache_read=cached, output=out), {}
+    for model in models:
+        target = getattr(model, "target", None)
+        if target is None:
+            raise UsageError(f"{model.label!r} is made of other models; compare it, and forecast from that")
+        name = _priced_as(target.id, target.endpoint.name, book) or model.name
+        total = billed(usage, name, day, book=book)
+        if total.total is None:
+            raise UsageError(f"no month of {model.label!r} is known: {total.note}; see kit.price")
+        costs[model.label] = np.array([float(total.total) * (1 - batch_share * (1 - _half(name)))])
+    return costs
+
+
+def _intervals(
+    costs: Mapping[str, Floats], groups: npt.NDArray[np.int64], *, measured: bool
+) -> dict[str, stats.Interval]:
+    """Label -> USD a task, by the bootstrap where items were measured."""
+    if not measured:
+        none = (math.nan, math.nan, LEVEL, "none", 0)
+        return {label: stats.Interval(float(values[0]), *none) for label, values in costs.items()}
+    means, found = _means(costs, groups), {}
+    for label, values in costs.items():
+        low, high = np.quantile(means[label], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        mean = float(values.mean())
+        method = "bootstrap over items"
+        found[label] = stats.Interval(mean, float(low), float(high), LEVEL, method, len(values))
+    return found
 
 
 def _direct(
@@ -226,7 +299,7 @@ def _priced_as(served: str | None, endpoint: str | None, book: PriceBook) -> str
     return own if own in book.rows else served
 
 
-def _prices() -> tuple[PriceBook, date]:
+def prices_now() -> tuple[PriceBook, date]:
     """Those in force; the catalog's as shipped where nothing is connected."""
     try:
         session = current()
@@ -235,16 +308,16 @@ def _prices() -> tuple[PriceBook, date]:
     return session.book, session.today()
 
 
-def _shares(mix: Mapping[str, float], c: Comparison) -> dict[str, float]:
-    shares = dict.fromkeys(c.labels, 0.0)
+def _shares(mix: Mapping[str, float], labels: list[str]) -> dict[str, float]:
+    shares = dict.fromkeys(labels, 0.0)
     for name, share in mix.items():
-        shares[_label(name, c.labels)] += share
+        shares[_label(name, labels)] += share
     left = 1 - sum(mix.values())
     if min(mix.values(), default=0) < 0 or left < -1e-9:
         raise UsageError(f"mix is {dict(mix)!r}; give shares of 0 or more that make no more than 1 together")
     if left > 1e-9:
-        named = {_label(name, c.labels) for name in mix}
-        others = [label for label in c.labels if label not in named]
+        named = {_label(name, labels) for name in mix}
+        others = [label for label in labels if label not in named]
         if len(others) != 1:
             raise UsageError(
                 f"mix leaves {left:.0%} to none of {others}; name a share for each model but one"
@@ -282,7 +355,8 @@ def _times(each: stats.Interval, volume: float) -> stats.Interval:
 
 
 def _usd(bounds: stats.Interval) -> str:
-    return f"{bounds.estimate:,.0f} [{bounds.low:,.0f} to {bounds.high:,.0f}]"
+    known = "" if math.isnan(bounds.low) else f" [{bounds.low:,.0f} to {bounds.high:,.0f}]"
+    return f"{bounds.estimate:,.0f}{known}"
 
 
 def _assumed(growth: float, cache_share: float, batch_share: float) -> str:

@@ -14,6 +14,7 @@ from . import worth
 from .breakeven import BreakEven, money, price_set
 from .canvas import HATCHES, MARKERS, canvas, legend, place_labels, rows_axis, rows_of, say
 from .compared import Compared
+from .decision import waiting
 from .errors import UsageError
 from .pairs import difference
 from .records import FAILED
@@ -116,20 +117,29 @@ class WorthIt:
     simulated: bool
 
     @classmethod
-    def of(cls, c: Compared, *, model: str | None = None, cost_of_error: float | None = None) -> WorthIt:
+    def of(
+        cls,
+        c: Compared,
+        *,
+        model: str | None = None,
+        cost_of_error: float | None = None,
+        cost_of_minute: float = 0.0,
+    ) -> WorthIt:
         """The one other model, or ``model``, against the baseline; raises ``UsageError`` as worth does."""
         label, baseline = challenger(c, model), c.labels[0]
         scores = item_scores(c.frame, c.labels, cluster=c.task.cluster)
         extra = scores.costs[label] - scores.costs[baseline]
         if np.isnan(extra).any():
             raise UsageError("the cost of some answers is unknown, so their worth is too; see c.frame.cost")
+        extra = extra + waiting(scores, label, baseline, cost_of_minute)
         found, gains = difference(scores, label, baseline), scores.means(label) - scores.means(baseline)
         even = price_set(found, extra, gains, clusters=scores.clusters)
         prices = _prices(even, float(extra.mean()), cost_of_error)
         chances = worth.probabilities(found, extra, prices, gains=gains, clusters=scores.clusters)
         what = "an error" if scores.binary else "a whole point of score"
         dearer = "more" if extra.mean() >= 0 else "less"
-        note = f"{label} costs ${money(abs(float(extra.mean())))} {dearer} a task, "
+        timed = f", waiting at ${money(cost_of_minute)} a minute included" if cost_of_minute else ""
+        note = f"{label} costs ${money(abs(float(extra.mean())))} {dearer} a task{timed}, "
         return cls(
             *(
                 pd.DataFrame({"price": prices, "probability": chances}),

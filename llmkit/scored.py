@@ -64,6 +64,7 @@ def tradeoff(rerun: Rerun, policy: Model, outcomes: Sequence[Outcome]) -> Tradeo
         clusters=_clusters(rerun, kept, len(outcomes)),
         doubt=_doubt(policy, score[kept]),
         simulated=answers.simulated,
+        items=_kept_ids(rerun, kept, len(outcomes)),
     )
 
 
@@ -94,6 +95,11 @@ def _oracle(columns: Sequence[Floats], kept: Bools, repeats: int) -> Oracle:
         return oracle(q_w, q_s, c_w, c_s)
     q_w, q_s, c_w, c_s = (values[kept] for values in columns)
     return oracle(q_w, q_s, c_w, c_s)
+
+
+def _kept_ids(rerun: Rerun, kept: Bools, repeats: int) -> tuple[str, ...]:
+    names = [rerun.answers.task.ids[place] for place in rerun.answers.items.tolist()]
+    return tuple(name for name, has in zip(names * repeats, kept.tolist(), strict=True) if has)
 
 
 def _clusters(rerun: Rerun, kept: Bools, repeats: int) -> tuple[str, ...] | None:

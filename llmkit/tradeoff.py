@@ -63,6 +63,7 @@ class Tradeoff:
         score: the highest move up first, (n,). fee: USD of the check or router, (n,).
         own: what the policy did as it is set. best_of_both: the oracle.
         clusters: (n,) labels of rows that belong together, or None.
+        items: (n,) ids of what the rows are about, or none.
         doubt: why the threshold it is set to may flatter it, or "".
         simulated: any answer was made up by the simulator.
     """
@@ -80,6 +81,7 @@ class Tradeoff:
     clusters: Sequence[Any] | None = None
     doubt: str = ""
     simulated: bool = False
+    items: tuple[str, ...] = ()
 
     @property
     def chord(self) -> Chord:
@@ -160,8 +162,13 @@ class Tradeoff:
     @cached_property
     def best(self) -> Choice:
         """The threshold with the greatest gain on these very items: optimistic, so it has no p."""
-        found = self._choice(self._moving(self.score >= self.best_threshold))
-        return Choice(found.figures, found.gain, math.nan)
+        return self.at(self.best_threshold)
+
+    def at(self, threshold: float) -> Choice:
+        """Any threshold on these very items: optimistic if it was chosen by them, so it has no p."""
+        outcome = self._moving(self.score >= threshold)
+        gain = gain_interval(self.pair, outcome, clusters=self.clusters)
+        return Choice(payoff.judge(self.pair, outcome), gain, math.nan)
 
     @property
     def best_threshold(self) -> float:

@@ -61,7 +61,14 @@ FLOORS = {
     | {"widgets.playground", "widgets.asking", "widgets.picker", "widgets.column", "widgets.cells"}
     | {"widgets.pictures", "widgets.tasking", "widgets.money", "widgets.progress"}
     | {"widgets.arena", "widgets.answering", "widgets.explorer", "widgets.findings", "widgets.opened"}
-    | {"widgets.tallied"},
+    | {
+        "widgets.tallied",
+        "widgets.knobs",
+        "widgets.costs",
+        "widgets.decide",
+        "widgets.switchboard",
+        "widgets.routes",
+    },
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 PACKAGES = {"providers", "widgets"}

@@ -14,20 +14,26 @@ from ..errors import NotSupported
 
 if TYPE_CHECKING:
     from .arena import arena
+    from .costs import costs
+    from .decide import decide
     from .explorer import explorer
     from .panel import Panel
     from .playground import playground
     from .progress import progress
+    from .switchboard import switchboard
 
 _ROOMS = {
     "Panel": "panel",
     "arena": "arena",
+    "costs": "costs",
+    "decide": "decide",
     "explorer": "explorer",
     "playground": "playground",
     "progress": "progress",
+    "switchboard": "switchboard",
 }
 
-__all__ = ["Panel", "arena", "explorer", "playground", "progress"]
+__all__ = ["Panel", "arena", "costs", "decide", "explorer", "playground", "progress", "switchboard"]
 
 
 class _Door(ModuleType):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable
 from html import unescape
@@ -40,6 +41,14 @@ def says(text: str, *, kind: Kind = "") -> str:
 def note(text: str) -> str:
     """A small line of our own words, such as figures."""
     return f'<div style="line-height:1.4"><small>{render.escape(text)}</small></div>' if text else ""
+
+
+def picture(png: bytes, alt: str) -> str:
+    """A picture of our own making, with its words for who does not see it."""
+    data = base64.b64encode(png).decode("ascii")
+    style = "width:700px;max-width:100%;height:auto"
+    look = f'class="llmkit-picture" style="{style}"'
+    return f'<img {look} alt="{render.escape(alt)}" src="data:image/png;base64,{data}">'
 
 
 def kept(text: str) -> str:
