@@ -21,6 +21,7 @@ from .accept import (
     finished,
     has,
     is_json,
+    name_of,
     not_refused,
     share,
     shorter_than,
@@ -42,6 +43,7 @@ __all__ = [
     "finished",
     "has",
     "is_json",
+    "json_holds",
     "judge",
     "matches",
     "not_refused",
@@ -85,6 +87,26 @@ def matches(schema: Any) -> Check:
         return not fault, fault
 
     return Told(look, f"matches({getattr(schema, '__name__', 'schema')})")
+
+
+def json_holds(rule: Callable[[Any], Any]) -> Check:
+    """``rule``, a function of the JSON value in the answer, holds: totals add up, dates are in order.
+
+    The JSON may stand in a code block or among prose; numbers come as Decimals. Where there is none, or the
+    rule meets a missing field or a value of another kind, the answer does not pass, and the reason says so.
+    """
+
+    def look(_: str, response: Response) -> tuple[bool, str]:
+        value, text = importlib.import_module(f"{__package__}.graders_json").read_json(response.text)
+        if text is None:
+            return False, "no JSON in the answer"
+        try:
+            return bool(rule(value)), ""
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            return False, f"{name} could not read the answer: {type(error).__name__} {error}"
+
+    name = name_of(rule)
+    return Told(look, f"json_holds({name})")
 
 
 def runs(tests: str | list[str] | Callable[[str], Any], *, function: str | None = None) -> Check:

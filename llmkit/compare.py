@@ -137,6 +137,8 @@ class _Run:
         repeats = f" x {self.rows.repeats}" * (self.rows.repeats > 1)
         title = f"{self.task.name}: {len(self.task):,} items x {len(self.models)} models{repeats}"
         show = progress(self.rows.total, title=title, simulated=simulated)
+        if len(self.rows):
+            self._show(show)
         try:
             self._through(jobs, workers=workers, executor=executor, show=show)
         except KeyboardInterrupt:

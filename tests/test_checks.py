@@ -34,6 +34,23 @@ def test_an_answer_must_fit_the_schema():
     assert checks.matches(list[int])("p", answer('["a"]')).good is False
 
 
+def test_a_rule_of_the_users_own_is_held_against_the_json_in_the_answer():
+    def adds_up(paper):
+        return sum(paper["lines"]) == paper["net"]
+
+    check = checks.json_holds(adds_up)
+    assert check("p", answer('Here:\n```json\n{"lines": [0.1, 0.2], "net": 0.3}\n```')).good is True
+    assert check("p", answer('{"lines": [1], "net": 2}')).reason == "json_holds(adds_up) does not hold"
+    assert check("p", answer("no idea")).reason == "no JSON in the answer"
+
+
+@pytest.mark.parametrize("text", ['{"lines": [1]}', '{"lines": ["1"], "net": 1}', "[1]", "3", '{"lines": 1}'])
+def test_json_of_another_shape_does_not_pass_and_warns_of_nothing(text):
+    found = checks.json_holds(lambda paper: sum(paper["lines"]) == paper["net"])("p", answer(text))
+    assert found.good is False
+    assert "could not read the answer" in found.reason
+
+
 def test_a_model_agrees_with_itself_if_all_its_answers_are_the_same():
     model, question = drafting("Yes", "yes ", "YES")
     found = checks.agrees(3)(question, answer("Yes"))

@@ -14,6 +14,7 @@ import pytest
 
 import llmkit as kit
 from llmkit.compare import COLUMNS, plan_order
+from llmkit.progress import shown_by
 from llmkit.session import current
 from tests.scripted import Scripted
 
@@ -56,6 +57,27 @@ def test_running_it_again_asks_nothing_and_pays_nothing(offline):
     same = ["item", "model", "repeat", "score", "answer", "cost", "latency"]
     pd.testing.assert_frame_equal(first.frame[same], again.frame[same])
     assert first.verdict.sentence == again.verdict.sentence
+
+
+class Heard:
+    """A display that keeps what it was told."""
+
+    def __init__(self, total, **how):
+        self.total, self.told = total, []
+
+    def update(self, *, done, dollars, failed):
+        self.told.append((done, float(dollars)))
+
+    def close(self):
+        pass
+
+
+def test_a_run_with_nothing_left_to_ask_shows_all_of_it_as_done(offline):
+    first = kit.compare(make(), offline)
+    shown = []
+    with shown_by(lambda total, **how: shown.append(Heard(total)) or shown[-1]):
+        kit.compare(make(), offline)
+    assert shown[0].told == [(shown[0].total, pytest.approx(first.frame["cost"].sum()))]
 
 
 def test_the_order_is_shuffled_and_every_prefix_is_paired():
@@ -158,14 +180,16 @@ def test_ctrl_c_in_the_middle_keeps_what_was_answered(offline):
     real = slow.run
 
     def run(request):
+        asked.append(request)
+        if len(asked) == 20:
+            timer.start()
         time.sleep(0.01)
         return (yield from real(request))
 
-    slow.run = run
-    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    slow.run, asked = run, []
+    timer = threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT))
     gc.collect()
     gc.disable()  # an interrupt that falls into a finalizer is swallowed by Python itself
-    timer.start()
     try:
         with pytest.raises(kit.Interrupted, match=r"answers are kept; run the same comparison again"):
             kit.compare(make(3000), [slow], workers=2)
