@@ -1,5 +1,6 @@
 """Published results of Opus and Sonnet: their sources, and the verdict on them in its words."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ import llmkit as kit
 HOME = Path(__file__).parent.parent / "data" / "published"
 PAIRS = pd.read_csv(HOME / "pairs.csv")
 RESULTS = pd.read_csv(HOME / "results.csv")
+CLAIMS = pd.read_csv(HOME / "claims.csv")
 
 
 def compared(row):
@@ -80,3 +82,13 @@ def test_pairs_and_results_agree_where_they_tell_the_same_run(row):
         (told,) = both[both["model"] == model].itertuples()
         assert round(told.value * told.n_items / 100) == row.both + only
         assert told.cost_usd == pytest.approx(cost, abs=0.01)
+
+
+@pytest.mark.parametrize("row", list(CLAIMS.itertuples()), ids=lambda row: row.claim)
+def test_a_claim_is_measured_sourced_or_an_opinion_and_its_figures_are_published_ones(row):
+    assert row.kind in ("measured", "sourced", "opinion")
+    assert re.fullmatch(r"[012]\d_[a-z_]+", row.notebook)
+    told = [float(figure) for figure in re.findall(r"([\d.]+)(?:%| s\b)", row.evidence)]
+    assert set(told) <= set(RESULTS.loc[RESULTS["unit"].isin(["%", "s"]), "value"])
+    dated = re.search(r"20\d\d-\d\d|\d\d_[a-z]+", row.evidence)
+    assert dated if row.kind != "opinion" else not told
