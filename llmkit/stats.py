@@ -67,6 +67,28 @@ class McNemar:
     mid_p: float
 
 
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What two totals on the same items can mean, by how many items both got right.
+
+    ``most``, ``independent`` and ``least`` are the paired differences if the two share as many right answers
+    as they can, as many as by chance, and as few as they can.
+    """
+
+    most: Difference
+    independent: Difference
+    least: Difference
+
+    @property
+    def reading(self) -> str:
+        """ "clear" at any overlap; "likely", unless they overlap less than by chance; "open"; or "none"."""
+        if _leaves_out_zero(self.least):
+            return "clear"
+        if _leaves_out_zero(self.independent):
+            return "likely"
+        return "open" if _leaves_out_zero(self.most) else "none"
+
+
 def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     """Wilson's score interval for one proportion (Wilson 1927; Newcombe 1998a, method 3)."""
     if not 0 <= successes <= n or n < 1:
@@ -152,6 +174,19 @@ def _tango_statistic(b: int, c: int, n: int, trial: float) -> float:
     only_b = (math.sqrt(max(q * q - 4 * p * r, 0.0)) - q) / (2 * p)
     variance = n * (2 * only_b + trial * (1 - trial))
     return top / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, top)
+
+
+def overlap(right_a: int, right_b: int, n: int, *, level: float = 0.95) -> Overlap:
+    """What the difference can be where only the two totals were published, not the pairs.
+
+    The estimate is A - B in any case; only the interval depends on the items that both got right. Models
+    mostly fail on the same hard items, so the truth lies as a rule between ``most`` and ``independent``.
+    """
+    check_counts(right_a, right_b)
+    if max(right_a, right_b) > n or n < 1:
+        raise UsageError(f"{right_a} and {right_b} right of {n} items cannot be; give totals up to n, n >= 1")
+    shared = (min(right_a, right_b), round(right_a * right_b / n), max(right_a + right_b - n, 0))
+    return Overlap(*(tango(right_a - both, right_b - both, n, level) for both in shared))
 
 
 @lru_cache(maxsize=4096)
@@ -280,6 +315,10 @@ def _note(n: int, groups: int | None = None) -> str:
 
 def _binary(values: Floats) -> bool:
     return bool(((values == 0) | (values == 1)).all())
+
+
+def _leaves_out_zero(found: Difference) -> bool:
+    return found.low > 0 or found.high < 0
 
 
 def check_counts(only_a: int, only_b: int) -> None:

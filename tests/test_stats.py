@@ -151,3 +151,40 @@ def test_pass_at_k_is_the_share_of_draws_that_hold_a_passing_answer(n, c, k, exp
 def test_pass_at_k_refuses_what_cannot_be(n, c, k):
     with pytest.raises(UsageError, match="cannot be"):
         stats.pass_at_k(n, c, k)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "n", "reading"),
+    [
+        (372, 353, 500, "open"),  # the real pairs, 42 to 23, leave out 0
+        (159, 127, 225, "clear"),
+        (91, 83, 114, "open"),
+        (35, 24, 50, "likely"),
+        (363, 362, 500, "none"),
+        (25, 25, 25, "none"),
+    ],
+)
+def test_two_totals_are_read_by_what_their_overlap_can_be(a, b, n, reading):
+    assert stats.overlap(a, b, n).reading == reading
+    assert stats.overlap(b, a, n).reading == reading
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "n"), [(372, 353, 500), (91, 83, 114), (12, 30, 50), (0, 5, 20), (7, 7, 7)]
+)
+def test_less_overlap_never_narrows_the_interval_and_never_moves_the_estimate(a, b, n):
+    found = stats.overlap(a, b, n)
+    cases = (found.most, found.independent, found.least)
+    assert [case.estimate for case in cases] == pytest.approx([(a - b) / n] * 3)
+    for narrow, wide in itertools.pairwise(cases):
+        assert wide.low <= narrow.low + 1e-9
+        assert wide.high >= narrow.high - 1e-9
+    every = [stats.tango(a - both, b - both, n) for both in range(max(a + b - n, 0), min(a, b) + 1)]
+    assert min(case.low for case in every) == pytest.approx(found.least.low)
+    assert max(case.low for case in every) == pytest.approx(found.most.low)
+
+
+@pytest.mark.parametrize(("a", "b", "n"), [(11, 3, 10), (-1, 3, 10), (0, 0, 0)])
+def test_totals_that_cannot_be_are_refused(a, b, n):
+    with pytest.raises(UsageError):
+        stats.overlap(a, b, n)
