@@ -34,7 +34,8 @@ class Headroom:
         oracle: the best of both answers. disagreement: d, the mean squared difference of the qualities.
         resolution: the gain over a coin that n items tell from 0, half of a 95% interval.
         items: for each gain of ``WORTH``, the items that find it with 80% power.
-        go: whether a router can be worth building. sentence: why, in words.
+        go: whether deciding from the question alone can be worth building; without a go only a sharp check
+            of the answers is left. sentence: why, in words.
         simulated: any answer was made up by the simulator.
     """
 
@@ -86,6 +87,8 @@ def headroom(
     items = tuple((gain, items_needed(gain, spent=PLANNED, disagreement=d)) for gain in WORTH)
     stop = pair.chord.no_choice or _stopped(gap, best, pair)
     words = [stop[0].upper() + stop[1:] + "." if stop else _go(pair, best, names)]
+    if stop and not pair.chord.no_choice and perfect.gain > 0:
+        words.append(_check_in_words(perfect))
     if not stop:
         words.append(_cascade_in_words(terms, perfect, names))
         words.append(f"{pair.n:,} items tell gains over a coin from ±{100 * resolution:.1f} points on.")
@@ -141,6 +144,13 @@ def _cascade_in_words(terms: Escalation, perfect: Judgement, names: tuple[str, s
     if perfect.saving_over_strong <= 0:
         return f"{found} even a perfect check buys quality, never a saving."
     return f"{found} a perfect check would gain {100 * perfect.gain:.1f} points over a coin."
+
+
+def _check_in_words(perfect: Judgement) -> str:
+    return (
+        "A check of the answers needs no gap, only errors that are not the same: a perfect and free one "
+        f"would gain {100 * perfect.gain:.1f} points over a coin."
+    )
 
 
 def _points(value: float) -> str:

@@ -19,6 +19,7 @@ def test_a_gap_that_may_be_nothing_is_no_go():
     found = headroom(counted(296, 42, 28, 134, 565.64, 185.73))
     assert not found.go
     assert found.sentence.startswith("No gap to recover")
+    assert f"would gain {100 * found.perfect.gain:.1f} points over a coin" in found.sentence
     assert (found.gap.low < 0 < found.gap.high, found.no_choice) == (True, "")
     assert found.cost_ratio == pytest.approx(0.328354, abs=1e-6)
     assert found.escalation.break_even == pytest.approx(0.671646, abs=1e-6)
