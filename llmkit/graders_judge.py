@@ -67,7 +67,7 @@ def judge(
     low, high = _scale(scale)
     asked = _Judge(model, _needed(rubric), question, dict(settings))
     grade = partial(_grade, asked=asked, low=low, high=high, reference=reference)
-    return Grader("judge", grade, asks=True)
+    return Grader("judge", grade, asks=True, rubric=asked.rubric)
 
 
 def pairwise(
@@ -151,7 +151,8 @@ class Pairwise:
 
     def against_target(self) -> Grader:
         """A grader that holds each answer against its target: 1 better, 0.5 as good, 0 worse."""
-        return Grader("pairwise", partial(_grade_pair, judge=replace(self, reference=False)), asks=True)
+        grade = partial(_grade_pair, judge=replace(self, reference=False))
+        return Grader("pairwise", grade, asks=True, rubric=self.judge.rubric)
 
     def _ask(self, first: str, second: str, item: Item, call: Call | None) -> _Verdict:
         parts = {"FIRST ANSWER": first, "SECOND ANSWER": second}

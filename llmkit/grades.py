@@ -40,6 +40,7 @@ class Grader:
         choices: the labels it knows, if it chooses among labels.
         check: raises ``TaskError`` for a target it could never find right; None if any text will do.
         asks: it asks a model; ``grade`` then takes the ``Call`` that its question travels with, too.
+        rubric: what a model that grades goes by, to be read or given to another judge; "" for code.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Grader:
     choices: tuple[str, ...] = ()
     check: Callable[[Any], None] | None = None
     asks: bool = False
+    rubric: str = ""
 
     def __call__(self, answer: str, item: Item, *, call: Call | None = None) -> Grade:
         """Grade one answer. ``call`` holds the budgets that a model asked for its judgement is held to."""

@@ -220,3 +220,10 @@ def test_a_call_brings_its_budgets_and_label_to_the_judge():
     grader = graders.judge(model, rubric=RUBRIC)
     grader("Lyon", ITEM, call=Call(budgets=("b",), label="task"))
     assert (model.asked[0].call.budgets, model.asked[0].call.label) == (("b",), "task (judge)")
+
+
+def test_the_rubric_can_be_read_from_the_grader_and_given_to_another_judge():
+    first = graders.judge(Scripted(verdict("score", 3)), rubric=f" {RUBRIC}\n")
+    beside = graders.pairwise(Scripted(verdict("better", "tie")), rubric=first.rubric)
+    assert first.rubric == RUBRIC == beside.against_target().rubric
+    assert graders.exact().rubric == ""
