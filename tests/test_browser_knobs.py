@@ -55,7 +55,7 @@ def lab(tmp_path_factory):
 
 def handle(page, label):
     """The handle of the slider that a panel calls so."""
-    box = f'.jupyter-widgets:has(> label.widget-label:text-is("{label}"))'
+    box = f'.widget-slider:has(> label.widget-label:text-is("{label}"))'
     return page.locator(f"{box} .noUi-handle").last
 
 
