@@ -95,6 +95,7 @@ def test_sliders_are_moved_and_sentence_table_and_picture_follow(lab):
         move(page, "In batches, %", ["ArrowRight"] * 10)
         move(page, "Growth a month, %", ["ArrowRight"] * 5)
         wait_for_picture(page, 1, "(+5.0% a month, 10% in batches)")
+        assert page.evaluate(IN_KERNEL, "print(spent.frame.tasks[0])") == "50000.0"  # no page rounds it
         last = page.evaluate(IN_KERNEL, "spent.settle(); print(f'{spent.value.rows[0].last.estimate:,.2f}')")
         assert page.get_by_role("cell", name=last, exact=True).count() == 1
 
