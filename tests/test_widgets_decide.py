@@ -134,6 +134,11 @@ def test_a_dominated_pair_and_too_few_items_are_decided_in_words(make):
     assert "Only 8 items, too few to go by" in few.value.sentence
 
 
+def test_prices_out_of_range_start_at_its_end(make):
+    panel = make(sure(60), cost_of_error=0, horizon=10**12)
+    assert (panel.error.value, panel.horizon.value) == pytest.approx((1e-4, 1e9))
+
+
 def test_of_several_models_one_is_picked(make):
     c = sure(60)
     third = c.frame[c.frame["model"] == "strong"].assign(model="third", served="third")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import abstractmethod
 from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 EVERY = 0.2
 """Seconds from one drawing to the next while a knob moves."""
 
+_STEP = 0.05  # powers of ten
 _SIMULATED = "SIMULATED: every answer is made up and says nothing about real models"
 _RECORDED = "from recorded answers: nothing is asked or paid"
 
@@ -109,13 +111,17 @@ class Dial(Panel):
 
 
 def log_slider(label: str, value: float, *, powers: tuple[int, int], shown_as: str) -> Any:
-    """A number over powers of ten, by mouse, arrow keys, or typed into its end."""
+    """A number over powers of ten, by mouse or arrow keys."""
+    least, most = powers
+    start = min(max(math.log10(value) if value > 0 else least, least), most)
+    # The page rounds to whole steps from the least on, so the number given must be one of them.
+    least = start - math.floor((start - least) / _STEP) * _STEP
     return ipywidgets.FloatLogSlider(
-        value=value,
+        value=value if 10 ** powers[0] <= value <= 10 ** powers[1] else 10**start,
         base=10,
-        min=powers[0],
-        max=powers[1],
-        step=0.05,
+        min=least,
+        max=most,
+        step=_STEP,
         description=label,
         readout_format=shown_as,
         style={"description_width": "initial"},

@@ -64,7 +64,7 @@ class Switchboard(Dial):
         self._filling = False
         self.which = fields.choice("Policy", [_NONE])
         self.threshold = ipywidgets.SelectionSlider(
-            options=[(_NONE, float("inf"))],
+            options=_options([float("inf")], [_NONE]),
             description="Threshold",
             style={"description_width": "initial"},
             layout={"width": "520px", "max_width": "100%"},
@@ -127,7 +127,7 @@ class Switchboard(Dial):
         """Give the slider this policy's thresholds, at the one it is set to."""
         self._filling = True
         marks = [_NONE if stop == float("inf") else routes.said(board.limit(stop)) for stop in board.stops]
-        self.threshold.options = list(zip(marks, board.stops, strict=True))
+        self.threshold.options = _options(board.stops, marks)
         share = board.line.own.moved.mean()
         gaps = [abs(float((board.line.score >= stop).mean()) - share) for stop in board.stops]
         self.threshold.index = int(np.argmin(gaps))
@@ -163,6 +163,12 @@ class Switchboard(Dial):
         parts.append(_shown_figures(_figures(board, threshold), mark))
         parts.append(_shown_movers(self._c, board, threshold, mark))
         return "".join([*parts, *(render.sentence(note, small=True) for note in self._notes)])
+
+
+def _options(stops: Sequence[float], marks: Sequence[str]) -> list[tuple[str, float]]:
+    """What the slider has; at least two, for the page shows no slider of one."""
+    found = list(zip(marks, stops, strict=True))
+    return found if len(found) > 1 else found * 2
 
 
 def _sentence(board: Board, threshold: float, choice: Choice) -> str:
