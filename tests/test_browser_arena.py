@@ -129,6 +129,7 @@ def test_pairs_are_voted_on_by_mouse_and_keys_and_gone_on_with(lab, home):
 def test_items_are_filtered_opened_by_keys_and_graded_by_hand(lab):
     with browsing(height=1500) as page:
         open_notebook(page, lab, "look.ipynb")
+        page.evaluate(THEME, "JupyterLab Light")
         assert page.evaluate(RUN_ALL) is True
         shows(page, "14 of 14 items · page 1 of 2")
         assert option(page, "t0 ·").count() == 1

@@ -159,7 +159,7 @@ class Arena(Panel):
         self._both = fields.columns(*self.sides)
         row = fields.row(*self.buttons.values(), self.back, self.differences, self.end)
         # Made once and never laid out anew: what has the focus must keep it from vote to vote.
-        self._voting = [self.far, self.task, self._both, self.changes, row, self.letters.box, self.result]
+        self._voting = [self.far, self.task, self._both, row, self.letters.box, self.changes, self.result]
         self.on(self.back, self._undo)
         self.on(self.end, self._finish)
         self.on(self.differences, self._show_differences)
