@@ -156,18 +156,17 @@ class Arena(Panel):
         hint = "a, b, t tie, x both bad, s skip, u undo"
         self.letters = fields.Keys(actions | {"u": self.undo}, label="Keys", hint=hint)
         self.letters.box.layout.width = "330px"
+        self._both = fields.columns(*self.sides)
+        row = fields.row(*self.buttons.values(), self.back, self.differences, self.end)
+        # Made once and never laid out anew: what has the focus must keep it from vote to vote.
+        self._voting = [self.far, self.task, self._both, row, self.letters.box, self.changes, self.result]
         self.on(self.back, self._undo)
         self.on(self.end, self._finish)
         self.on(self.differences, self._show_differences)
 
     def _lay_out(self) -> None:
         asking = [self._asking.box] if self._asking is not None and self._ballot is None else []
-        voting: list[Any] = []
-        if self._ballot is not None:
-            pair = [self.task, fields.columns(*self.sides), self.changes] if not self.ended else []
-            row = fields.row(*self.buttons.values(), self.back, self.differences, self.end)
-            voting = [self.far, *pair, row, self.letters.box, self.result]
-        self.body.children = [*asking, *voting]
+        self.body.children = asking if self._ballot is None else self._voting
 
     def _ask_first(self, models: Sequence[Model | str], items: Task | Sequence[str] | None) -> None:
         if isinstance(models, Model | str) or not isinstance(models, Sequence):
@@ -246,6 +245,8 @@ class Arena(Panel):
         self.end.description = "Go on voting" if self.ended else "Finish"
         self.end.disabled = self._pair is None
         self.back.disabled = not ballot.done
+        for each in (self.task, self._both, self.changes):
+            each.layout.display = "none" if self.ended else "flex" if each is self._both else None
         if self._pair is not None and not self.ended:
             self._show(self._pair)
         self._lay_out()

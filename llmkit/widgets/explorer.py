@@ -31,9 +31,9 @@ def explorer(c: Comparison, *, passes: float = 0.5, store: str | None = None) ->
         panel                              # show it
         panel.grades                       # what was graded by hand; c.with_human(panel.grades) uses it
 
-    The arrow keys go up and down in the list; in the field Keys, n and p open the next and the previous item,
-    f and b turn the page. A grade by hand is kept in the store beside the answer and leaves ``c`` as it is:
-    ``c.human()`` reads it, and ``c.with_human()`` is the comparison by people's grades where there are any.
+    In the field Keys, n and p open the next and the previous item, f and b turn the page; JupyterLab keeps
+    the arrow keys for itself. A grade by hand is kept in the store beside the answer and ``c`` stays as it
+    is: ``c.human()`` reads it, and ``c.with_human()`` is the comparison by people's grades where there are any.
 
     Args:
         passes: the score from which an answer counts as passed.
@@ -116,7 +116,7 @@ class Explorer(Panel):
         self.repeat = fields.choice("Repeat", [("0", 0)])
         self.differences, self.json = fields.toggle("Differences"), fields.toggle("Raw JSON")
         self.pictures = ipywidgets.VBox([])
-        self.answers = fields.columns()
+        self.answers = fields.columns(*(shown.html(flex="1 1 auto") for _ in labels))
         self.whom = fields.choice("Grade of", [(shown.one_line(x), x) for x in labels])
         self.typed = fields.line("Grade by hand", hint="1 right, 0 wrong")
         self.note = fields.line("Note")
@@ -255,14 +255,12 @@ class Explorer(Panel):
     def _show(self) -> None:
         rows = {} if self.item is None else self._rows()
         self.prompt.value = self._prompt(rows)
+        for old in self.pictures.children:
+            old.close()
         self.pictures.children = [] if self.item is None else opened.pictures_of(self.comparison, self.item)
         words = self._words(rows)
-        self.answers.children = []
-        boxes = [
-            shown.html(opened.answer(row, words.get(label)), flex="1 1 auto") for label, row in rows.items()
-        ]
-        fields.stretch(boxes)
-        self.answers.children = boxes
+        for label, box in zip(self.comparison.labels, self.answers.children, strict=True):
+            box.value = opened.answer(rows[label], words.get(label)) if label in rows else ""
         first, others = next(iter(rows.values()), {}), list(rows.values())[1:]
         parts = [opened.difference(first, other) for other in others] if self.differences.value else []
         self.changes.value = shown.scrolled("".join(parts), label="Differences") if parts else ""

@@ -50,7 +50,7 @@ def choice(label: str, options: Sequence[Any], value: Any = None) -> ipywidgets.
 
 
 def listing(label: str, options: Sequence[Any] = (), *, rows: int = 10) -> ipywidgets.Select:
-    """A list to choose from, one line each; the arrow keys go up and down in it."""
+    """A list to choose from, one line each; JupyterLab keeps the arrow keys for the notebook."""
     return ipywidgets.Select(
         options=list(options), description=label, rows=rows, style=_STYLE, layout={"width": "auto"}
     )

@@ -41,7 +41,8 @@ def _strengths(votes: pd.DataFrame, labels: Sequence[str], clusters: dict[str, A
         found = strongest(votes, labels, clusters)
     except UsageError as error:
         return render.sentence(f"No strengths: {error}")
-    rows = [[s.label, f"{s.estimate:+.2f}", _range(s.low, s.high, "{:+.2f}")] for s in found]
+    bounds = ["reference", *(_range(s.low, s.high, "{:+.2f}") for s in found[1:])]
+    rows = [[s.label, f"{s.estimate:+.2f}", width] for s, width in zip(found, bounds, strict=True)]
     caption = f"Strengths (Bradley-Terry, logits over {found[0].label}; resampled by item)"
     return render.table(["model", "strength", "95 %"], rows, caption=caption)
 
