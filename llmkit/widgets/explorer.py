@@ -33,7 +33,7 @@ def explorer(c: Comparison, *, passes: float = 0.5, store: str | None = None) ->
 
     In the field Keys, n and p open the next and the previous item, f and b turn the page; JupyterLab keeps
     the arrow keys for itself. A grade by hand is kept in the store beside the answer and ``c`` stays as it
-    is: ``c.human()`` reads it, and ``c.with_human()`` is the comparison by people's grades where there are any.
+    is: ``c.human()`` reads it, ``c.with_human()`` is the comparison by people's grades where there are any.
 
     Args:
         passes: the score from which an answer counts as passed.

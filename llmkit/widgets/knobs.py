@@ -112,7 +112,7 @@ class Dial(Panel):
 
 def log_slider(label: str, value: float, *, powers: tuple[int, int], shown_as: str) -> Any:
     """A number over powers of ten, by mouse or arrow keys."""
-    least, most = powers
+    least, most = map(float, powers)
     start = min(max(math.log10(value) if value > 0 else least, least), most)
     # The page rounds to whole steps from the least on, so the number given must be one of them.
     least = start - math.floor((start - least) / _STEP) * _STEP
