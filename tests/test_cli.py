@@ -154,7 +154,7 @@ def test_doctor_never_shows_a_key(capsys, monkeypatch):
 def test_lab_stays_on_this_machine_and_opens_the_first_notebook():
     arguments = _arguments(browser=False, port=8123)
     assert "--ServerApp.ip=127.0.0.1" in arguments
-    assert any(argument.endswith("/lab/tree/notebooks/01_first_comparison.ipynb") for argument in arguments)
+    assert any(argument.endswith("/lab/tree/notebooks/00_start_here.ipynb") for argument in arguments)
     assert {"--no-browser", "--ServerApp.port=8123"} <= set(arguments)
 
 
