@@ -32,8 +32,8 @@ def explorer(c: Comparison, *, passes: float = 0.5, store: str | None = None) ->
         panel.grades                       # what was graded by hand; c.with_human(panel.grades) uses it
 
     In the field Keys, n and p open the next and the previous item, f and b turn the page; JupyterLab keeps
-    the arrow keys for itself. A grade by hand is kept in the store beside the answer and ``c`` stays as it
-    is: ``c.human()`` reads it, ``c.with_human()`` is the comparison by people's grades where there are any.
+    the arrow keys for itself. A grade by hand is kept in the store beside the answer and leaves ``c`` alone:
+    ``c.human()`` reads it, and ``c.with_human()`` is the comparison by people's grades, where there are any.
 
     Args:
         passes: the score from which an answer counts as passed.
