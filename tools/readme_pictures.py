@@ -41,7 +41,8 @@ def frontier(path: Path) -> None:
     kit.connect("offline")
     c = kit.compare(kit.read_task("support_triage"), [*kit.models("sonnet", "opus")])
     ax = kit.plots.frontier(c)
-    figure = ax.figure
+    figure = ax.get_figure(root=True)
+    assert figure is not None
     figure.text(0.01, 1.0, fill(c.verdict.sentence, 92), va="bottom", fontsize=9)
     figure.savefig(path, dpi=110, bbox_inches="tight", facecolor="white")
 
