@@ -1,15 +1,13 @@
 """Run the notebooks with LLMKIT_MODE=live and a key, against a stranger: python -m tools.live_notebooks
 
-The stranger is the simulator in a process of its own, at another address, which knows no task and no answer.
-Nothing is written. Prints a line a notebook: seconds, or the error. What a notebook says then is nonsense;
-that it says it is the point.
+The stranger is the simulator at another address than the notebooks' own, which knows the curated tasks alone.
+Nothing is written. Prints a line a notebook: seconds, or the error.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,8 +20,9 @@ skip_grammars()
 import nbformat  # noqa: E402
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError  # noqa: E402
 
+import llmkit as kit  # noqa: E402
+from llmkit.simulator import Simulator  # noqa: E402
 from tools.bless import run  # noqa: E402
-from tools.labs import free_port  # noqa: E402
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,22 +30,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tools.live_notebooks", description=__doc__)
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all in notebooks/")
     paths = parser.parse_args(arguments).notebooks or sorted((ROOT / "notebooks").glob("*.ipynb"))
-    port = free_port()
     kept = offline(os.environ)
     os.environ.clear()
     os.environ.update(kept)
-    command = [sys.executable, "-m", "llmkit.cli", "simulate", "--port", str(port)]
-    stranger = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
-    try:
-        time.sleep(3)
-        with tempfile.TemporaryDirectory(prefix="llmkit-live-") as folder:
-            os.environ.update(guarded_kernels(Path(folder) / "ipython"))
-            os.environ.update(_live(f"http://127.0.0.1:{port}"))
-            good = [_ran(path, Path(folder)) for path in paths]
-            return int(not all(good))
-    finally:
-        stranger.terminate()
-        stranger.wait(10)
+    with Simulator() as stranger, tempfile.TemporaryDirectory(prefix="llmkit-live-") as folder:
+        for task in sorted(path.parent for path in (ROOT / "data").glob("*/task.toml")):
+            stranger.learn(kit.read_task(task).rehearsal())
+        os.environ.update(guarded_kernels(Path(folder) / "ipython"))
+        os.environ.update(_live(stranger.url))
+        good = [_ran(path, Path(folder)) for path in paths]
+    return 0 if all(good) else 1
 
 
 def _live(address: str) -> dict[str, str]:
