@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from llmkit.errors import BudgetExceeded, Busy, Rejected, Stopped, StoreError
+from llmkit.errors import BudgetExceeded, Busy, CallError, Rejected, Stopped, StoreError
 from llmkit.ledger import SCHEMA, Entry, Ledger
 from llmkit.meter import Metered
 from llmkit.records import Call, Cost
@@ -19,7 +19,7 @@ def ledger():
     store.close()
 
 
-def metered(ledger, *script, worst=Decimal("1"), budgets=(), shown=()):
+def metered(ledger, *script, worst=Decimal("1"), budgets=(), shown=(), distrust=lambda: None):
     inner = Retry(Scripted(*script, shown=shown), sleep=lambda _: None)
     price = flat_price()
     return Metered(
@@ -29,6 +29,7 @@ def metered(ledger, *script, worst=Decimal("1"), budgets=(), shown=()):
         price=lambda response: Cost(price(response)),
         worst=lambda request: worst,
         budgets=lambda: budgets,
+        distrust=distrust,
     )
 
 
@@ -40,6 +41,17 @@ def test_an_answer_is_priced_and_booked(ledger):
     response = metered(ledger, "yes")("hi")
     assert response.cost.total == Decimal("0.15")
     assert ledger.spend().certain == Decimal("0.15")
+
+
+def test_an_answer_that_belongs_to_another_question_ends_the_trust_in_connections(ledger):
+    told = []
+    model = metered(ledger, answer(response_id="msg_1"), distrust=lambda: told.append("dropped"))
+    model("one")
+    assert told == []
+    with pytest.raises(CallError, match="already received for another question"):
+        model("two")
+    assert told == ["dropped"]
+    assert states(ledger) == [(1, "settled"), (1, "unknown")]
 
 
 def test_every_attempt_has_a_row_of_its_own(ledger):
