@@ -73,12 +73,10 @@ class Store:
                 self._refuse_closed()
                 return _alone(self._writer, work)
         with self._explained():
-            if self._turn.acquire(blocking=False):
-                try:
-                    if self._may_write_here():
-                        return _uninterrupted(lambda: _alone(self._writer, work, begun=True))
-                finally:
-                    self._turn.release()
+            # All of it, so that no Interrupt leaves a transaction open or the turn taken.
+            done = _uninterrupted(lambda: self._at_once(work))
+            if done:
+                return done[0]
             future: Future[T] = Future()
             with self._lock:
                 self._refuse_closed()
@@ -203,6 +201,15 @@ class Store:
             with self._turn:
                 _commit(self._writer, [entry for entry in group if entry is not None])
 
+    def _at_once(self, work: Work[T]) -> tuple[T] | None:
+        """The result of ``work``, written here and now; None where somebody else writes."""
+        if not self._turn.acquire(blocking=False):
+            return None
+        try:
+            return (_alone(self._writer, work, begun=True),) if self._may_write_here() else None
+        finally:
+            self._turn.release()
+
     def _may_write_here(self) -> bool:
         """Whether nobody else writes, here or in another process; then a transaction has begun."""
         self._refuse_closed()
@@ -277,9 +284,9 @@ def _uninterrupted(work: Callable[[], T]) -> T:
 
 def _alone(connection: sqlite3.Connection, work: Work[T], *, begun: bool = False) -> T:
     """One write in a transaction of its own; it may have begun."""
-    if not begun:
-        connection.execute("BEGIN IMMEDIATE")
     try:
+        if not begun:
+            connection.execute("BEGIN IMMEDIATE")
         result = work(connection)
         connection.execute("COMMIT")
     except BaseException:

@@ -256,3 +256,21 @@ print("whole")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.strip()) == (0, "whole"), done.stderr
+
+
+@pytest.mark.parametrize("where", ["a file", "memory"])
+def test_interrupt_in_the_middle_of_a_write_leaves_the_store_whole(where, tmp_path):
+    path = ":memory:" if where == "memory" else tmp_path / "store.sqlite"
+    store = Store(path, schema="CREATE TABLE IF NOT EXISTS t(n INTEGER);")
+
+    def interrupted(connection):
+        connection.execute("INSERT INTO t VALUES(1)")
+        signal.raise_signal(signal.SIGINT)
+        connection.execute("INSERT INTO t VALUES(2)")
+
+    with pytest.raises(KeyboardInterrupt):
+        store.write(interrupted)
+    store.write(lambda connection: connection.execute("INSERT INTO t VALUES(3)"))
+    kept = [n for (n,) in store.read("SELECT n FROM t ORDER BY n")]
+    assert kept == ([3] if where == "memory" else [1, 2, 3])
+    store.close()
