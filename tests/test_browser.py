@@ -1,21 +1,16 @@
 """JupyterLab in a real headless Chromium: every notebook runs whole, and nothing leaves this machine."""
 
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tools.labs import CHROMIUM, ROOT, RUN_ALL, browsing, open_notebook, picture, served
+from tests.chromium import IN_A_BROWSER
+from tools.labs import ROOT, RUN_ALL, browsing, open_notebook, picture, served
 
 NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None and os.environ.get("CI") != "true", reason="there is no Chromium here"
-    ),
-]
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,11 @@
 """Votes and a comparison under a reader's hands: voted by mouse and keys, gone on with, filtered, graded."""
 
 import json
-import os
 
 import pytest
 
+from tests.chromium import IN_A_BROWSER
 from tools.labs import (
-    CHROMIUM,
     IN_KERNEL,
     RUN_ALL,
     SAVE,
@@ -21,12 +20,7 @@ from tools.labs import (
     write_notebook,
 )
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None and os.environ.get("CI") != "true", reason="there is no Chromium here"
-    ),
-]
+pytestmark = IN_A_BROWSER
 SETUP = """
 import pandas as pd
 import llmkit as kit

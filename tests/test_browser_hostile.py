@@ -1,12 +1,10 @@
 """Hostile answers in JupyterLab: shown in every panel, table and repr, nothing of them runs or loads."""
 
-import os
-
 import pytest
 
+from tests.chromium import IN_A_BROWSER
 from tests.hostile import ATTACKS, TOGETHER
 from tools.labs import (
-    CHROMIUM,
     IN_KERNEL,
     RUN_ALL,
     browsing,
@@ -16,12 +14,7 @@ from tools.labs import (
     write_notebook,
 )
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None and os.environ.get("CI") != "true", reason="there is no Chromium here"
-    ),
-]
+pytestmark = IN_A_BROWSER
 CELLS = [
     'import llmkit as kit\nfrom tests.hostile import TOGETHER, attacks\n\nkit.connect("offline")\n'
     "task, few = attacks(), attacks(TOGETHER)\n"

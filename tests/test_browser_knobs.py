@@ -1,11 +1,9 @@
 """The panels of decision, costs and switching under a reader's hands: sliders moved, picked, copied."""
 
-import os
-
 import pytest
 
+from tests.chromium import IN_A_BROWSER
 from tools.labs import (
-    CHROMIUM,
     IN_KERNEL,
     RUN_ALL,
     THEME,
@@ -18,12 +16,7 @@ from tools.labs import (
     write_notebook,
 )
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None and os.environ.get("CI") != "true", reason="there is no Chromium here"
-    ),
-]
+pytestmark = IN_A_BROWSER
 TASK = """
 items = [{"n": i, "more": "and so on " * (i % 9), "target": "ab"[i % 2]} for i in range(60)]
 task = kit.Task(items, prompt="Say a or b. {n} {more}", target="target", grade=kit.graders.exact(), name="ab")

@@ -1,12 +1,11 @@
 """The playground under a reader's hands: typed into, run, streamed, stopped, and seen again without a kernel."""
 
 import json
-import os
 
 import pytest
 
+from tests.chromium import IN_A_BROWSER
 from tools.labs import (
-    CHROMIUM,
     IN_KERNEL,
     RUN_ALL,
     SAVE,
@@ -21,12 +20,7 @@ from tools.labs import (
     write_notebook,
 )
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None and os.environ.get("CI") != "true", reason="there is no Chromium here"
-    ),
-]
+pytestmark = IN_A_BROWSER
 CELLS = [
     'import llmkit as kit\n\nkit.connect("offline", pace=0.6, budget=1)',
     'panel = kit.widgets.playground(kit.models("sonnet", "haiku"))\npanel',

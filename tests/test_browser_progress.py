@@ -1,11 +1,9 @@
 """A comparison beside the notebook: started, cancelled, gone on with, and the bar of a cell that waits."""
 
-import os
-
 import pytest
 
+from tests.chromium import IN_A_BROWSER
 from tools.labs import (
-    CHROMIUM,
     IN_KERNEL,
     RUN_ALL,
     browsing,
@@ -17,12 +15,7 @@ from tools.labs import (
     write_notebook,
 )
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None and os.environ.get("CI") != "true", reason="there is no Chromium here"
-    ),
-]
+pytestmark = IN_A_BROWSER
 TASK = """
 items = [{"n": i, "target": "ab"[i % 2]} for i in range(40)]
 task = kit.Task(items, prompt="Say a or b. {n}", target="target", grade=kit.graders.exact(), name="ab")
