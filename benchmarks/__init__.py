@@ -1,0 +1,1 @@
+"""llmkit measured beside its peers: python -m benchmarks"""
