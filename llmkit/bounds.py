@@ -50,7 +50,10 @@ def worst_case(
     tools, searches = _server_tools(request, facts)
     if media is None or tools is None:
         return None
-    text = _JSON.encode(_without_data(request.content()))
+    content = request.content()
+    text = _JSON.encode(content)
+    if '"base64"' in text:
+        text = _JSON.encode(_without_data(content))
     return worst_price(
         facts,
         on,

@@ -234,8 +234,8 @@ def _provider(target: Target, session: Session) -> Model:
         from .providers.messages import Messages
 
         clients, where = session.clients, target.endpoint
-        sdk, http = partial(clients.messages, where), partial(clients.messages_http, where)
-        return Messages(target.id, sdk, http=http, **shared)
+        sdk, transport = partial(clients.messages, where), partial(clients.transport, where)
+        return Messages(target.id, sdk, transport=transport, **shared)
     from .providers.chat import Chat
 
     features = target.endpoint.features

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from . import guard
 from .endpoints import Endpoint, address, built_in
 from .errors import NotConnected, UsageError
+from .guard import Transport
 from .sockets import Calls, Limits
 
 if TYPE_CHECKING:
     import anthropic
     import httpx
-    import httpx2
 
 # The simulator speaks each vendor's dialect at a path of its own.
 _SIMULATED_PATHS = {"openrouter": "/api/v1", "ollama": "/ollama/v1"}
@@ -47,22 +47,20 @@ class Clients:
     def messages(self, endpoint: Endpoint) -> anthropic.Anthropic:
         """The official SDK's (its import takes seconds)."""
         client: anthropic.Anthropic = self._once(
-            "messages", endpoint, lambda: self._sdk(endpoint, self.messages_http(endpoint))
+            "messages", endpoint, lambda: self._sdk(endpoint, self.transport(endpoint))
         )
         return client
 
-    def messages_http(self, endpoint: Endpoint) -> httpx2.Client:
-        """The one under ``messages``."""
-        client: httpx2.Client = self._once(
-            "messages, http", endpoint, lambda: self._http2(endpoint, self.limits)
-        )
-        return client
+    def transport(self, endpoint: Endpoint) -> Transport:
+        """What is under ``messages``."""
+        made: Transport = self._once("transport", endpoint, lambda: self._guarded(endpoint, self.limits))
+        return made
 
     def batches(self, endpoint: Endpoint) -> anthropic.Anthropic:
         """The SDK's for batches, whose results are larger than any answer."""
         limits = replace(self.limits, most_bytes=max(_MOST_OF_A_BATCH, self.limits.most_bytes))
         client: anthropic.Anthropic = self._once(
-            "batches", endpoint, lambda: self._sdk(endpoint, self._http2(endpoint, limits))
+            "batches", endpoint, lambda: self._sdk(endpoint, self._guarded(endpoint, limits))
         )
         return client
 
@@ -89,16 +87,20 @@ class Clients:
                 self._made[wire, endpoint.name] = make()
             return self._made[wire, endpoint.name]
 
-    def _http2(self, endpoint: Endpoint, limits: Limits) -> httpx2.Client:
+    def _guarded(self, endpoint: Endpoint, limits: Limits) -> Transport:
         proxy = self._proxy(self._key_and_address(endpoint)[1])
-        return guard.client("httpx2", limits=limits, proxy=proxy, calls=self.calls)
+        return guard.transport("httpx2", limits=limits, proxy=proxy, calls=self.calls)
 
-    def _sdk(self, endpoint: Endpoint, http: httpx2.Client) -> anthropic.Anthropic:
+    def _sdk(self, endpoint: Endpoint, transport: Transport) -> anthropic.Anthropic:
         import anthropic
 
         key, where = self._key_and_address(endpoint)
         return anthropic.Anthropic(
-            api_key=key or "none", base_url=where, http_client=http, max_retries=0, open_telemetry=False
+            api_key=key or "none",
+            base_url=where,
+            http_client=transport.client(),
+            max_retries=0,
+            open_telemetry=False,
         )
 
     def _chat(self, endpoint: Endpoint) -> httpx.Client:

@@ -11,8 +11,8 @@ import importlib
 import ipaddress
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from .errors import UsageError
-from .sockets import Backend, Call, Calls, Limits, Line, check_positive
+from .network import Backend
+from .sockets import Call, Calls, Limits, Line, check_positive
 
 if TYPE_CHECKING:
     import ssl
@@ -53,33 +54,15 @@ def environment_proxy(address: str) -> str | None:
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
 
-@overload
-def client(
-    library: Literal["httpx"],
-    *,
-    limits: Limits = ...,
-    deadline: float = ...,
-    proxy: str | None = ...,
-    calls: Calls | None = ...,
-) -> httpx.Client: ...
-@overload
-def client(
-    library: Literal["httpx2"],
-    *,
-    limits: Limits = ...,
-    deadline: float = ...,
-    proxy: str | None = ...,
-    calls: Calls | None = ...,
-) -> httpx2.Client: ...
-def client(
+def transport(
     library: Literal["httpx", "httpx2"],
     *,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     deadline: float = 600.0,
     proxy: str | None = None,
     calls: Calls | None = None,
-) -> httpx.Client | httpx2.Client:
-    """A client whose every call ends in time, on a connection of its own.
+) -> Transport:
+    """What sends a call so that it ends in time.
 
     Args:
         library: whose client; its errors are that library's (``ReadTimeout``, ``ReadError``...), a redirect
@@ -91,9 +74,16 @@ def client(
         calls: where the calls in flight are kept, to share one reaper among clients and to end them all.
     """
     check_positive("deadline", deadline)
-    transport = _Transport(_library(library), limits, deadline, proxy, Calls() if calls is None else calls)
-    options: dict[str, Any] = {"timeout": None, "follow_redirects": False, "trust_env": False}
-    made: httpx.Client | httpx2.Client = _library(library).http.Client(transport=transport, **options)
+    return Transport(_library(library), limits, deadline, proxy, Calls() if calls is None else calls)
+
+
+@overload
+def client(library: Literal["httpx"], **options: Any) -> httpx.Client: ...
+@overload
+def client(library: Literal["httpx2"], **options: Any) -> httpx2.Client: ...
+def client(library: Literal["httpx", "httpx2"], **options: Any) -> httpx.Client | httpx2.Client:
+    """A client whose every call ends in time; options as for ``transport``."""
+    made: httpx.Client | httpx2.Client = transport(library, **options).client()
     return made
 
 
@@ -107,15 +97,8 @@ class _Library:
     body: Any
     refused: Any
 
-    @contextmanager
-    def own_errors(self) -> Iterator[None]:
-        """The core's errors as the library's own, which bear the same names."""
-        try:
-            yield
-        except self.failures as error:
-            raise self._own(error) from error
-
-    def _own(self, error: Exception) -> Any:
+    def own(self, error: Exception) -> Any:
+        """The core's error as the library's own, which bears the same name."""
         own = getattr(self.http, type(error).__name__)(str(error))
         own.reason = getattr(error, "reason", None)
         return own
@@ -130,12 +113,27 @@ def _library(name: Literal["httpx", "httpx2"]) -> _Library:
         http=http,
         core=core,
         failures=tuple(getattr(core, name) for name in _FAILURES),
-        body=type("GuardedBody", (_Body, http.SyncByteStream), {}),
+        body=type("GuardedAnswer", (Answer, http.SyncByteStream), {}),
         refused=type("ResponseRefused", (ResponseRefused, http.TransportError), {}),
     )
 
 
-class _Transport:
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """An address taken apart once, for all that is sent there.
+
+    Attributes:
+        url: the library's.
+        core: its core's.
+        place: what connections are kept by.
+    """
+
+    url: Any
+    core: Any
+    place: Any
+
+
+class Transport:
     """One request, on one connection, watched from before its look-up until its answer is closed."""
 
     def __init__(
@@ -144,7 +142,7 @@ class _Transport:
         self.library, self._limits, self._seconds, self._calls = library, limits, seconds, calls
         self._proxy = _proxy(library, proxy) if proxy else None
 
-    def __enter__(self) -> _Transport:
+    def __enter__(self) -> Transport:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -154,28 +152,71 @@ class _Transport:
         """Close the connections that rest."""
         self._calls.drop()
 
+    def client(self) -> Any:
+        """The library's own client, which sends by this."""
+        return self.library.http.Client(transport=self, timeout=None, follow_redirects=False, trust_env=False)
+
+    def aim(self, address: str) -> Aim:
+        """An address to post to."""
+        return self._aim(self.library.http.URL(address))
+
+    def post(
+        self, aim: Aim, headers: Sequence[tuple[bytes, bytes]], content: bytes, *, deadline: float | None
+    ) -> Answer:
+        """Send, without what the library puts around it, and return the answer with its headers read.
+
+        Args:
+            headers: host, length and encoding are added.
+            deadline: a ``time.monotonic()`` instant; None takes the transport's own.
+        """
+        ours = [
+            (b"host", aim.url.netloc),
+            (b"content-length", b"%d" % len(content)),
+            (b"accept-encoding", b"identity"),
+        ]
+        request = self.library.core.Request("POST", aim.core, headers=[*ours, *headers], content=content)
+        until = time.monotonic() + self._seconds if deadline is None else deadline
+        try:
+            return Answer(self, *self._sent(aim, request, until))
+        except self.library.http.RequestError as error:
+            error.request = self.library.http.Request("POST", aim.url)
+            raise
+
     def handle_request(self, request: Any) -> Any:
-        """Send, and return the answer with its headers read; its body gives back the connection."""
-        library, core = self.library, self.library.core
-        call = Call(core, self._deadline(request), self._limits, self._calls)
+        """Send, and return the library's answer with its headers read; its body gives back the connection."""
+        library, aim = self.library, self._aim(request.url)
+        inner = _inner(library.core, request, aim)
+        body = library.body(self, *self._sent(aim, inner, self._deadline(request)))
+        return library.http.Response(
+            body.status,
+            headers=body.answer.headers,
+            stream=body,
+            extensions={k: body.answer.extensions[k] for k in ("http_version", "reason_phrase")},
+        )
+
+    def _sent(self, aim: Aim, request: Any, deadline: float) -> tuple[Aim, Call, Any, dict[str, str]]:
+        library = self.library
+        call = Call(library.core, deadline, self._limits, self._calls)
         self._calls.add(call)
         try:
-            with library.own_errors():
-                line = self._line(request.url, call)
-                answer = line.pool.handle_request(_sent(core, request))
-            headers = library.http.Headers(answer.headers)
-            self._refuse(request, answer.status, headers)
+            answer = self._line(aim, call).speaker.handle_request(request)
+            heads = _heads(answer.headers)
+            self._refuse(aim, answer.status, heads)
+        except library.failures as error:
+            call.close()
+            raise library.own(error) from error
         except BaseException:
             call.close()
             raise
-        streamed = headers.get("content-type", "").lower().startswith("text/event-stream")
+        streamed = heads.get("content-type", "").lower().startswith("text/event-stream")
         call.idle = self._limits.idle if streamed else math.inf
-        return library.http.Response(
-            answer.status,
-            headers=answer.headers,
-            stream=library.body(self, answer.stream, call, _place(request.url)),
-            extensions={k: answer.extensions[k] for k in ("http_version", "reason_phrase")},
+        return aim, call, answer, heads
+
+    def _aim(self, url: Any) -> Aim:
+        core = self.library.core.URL(
+            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
         )
+        return Aim(url, core, (id(self), url.raw_scheme, url.raw_host, url.port))
 
     def _deadline(self, request: Any) -> float:
         text = request.headers.get(HEADER)
@@ -187,39 +228,41 @@ class _Transport:
         what = f"the header {HEADER} is {text!r}; give a time.monotonic() instant"
         raise self.library.http.LocalProtocolError(what)
 
-    def rest(self, where: Any, call: Call) -> None:
+    def rest(self, aim: Aim, call: Call) -> None:
         """Keep the connection of a call whose answer was read whole, if it is quiet; else close it."""
         line = None if self._proxy else call.give_back()
         if line is None:
             call.close()
         else:
-            self._calls.rest((id(self), where), line)
+            self._calls.rest(aim.place, line)
 
-    def _line(self, url: Any, call: Call) -> Line:
-        line = self._calls.take((id(self), _place(url)))
+    def _line(self, aim: Aim, call: Call) -> Line:
+        line = self._calls.take(aim.place)
         if line is None:
             line = Line(call)
             call.has(line)
-            line.pool = self._pool(url, line)
+            line.speaker = self._speaker(aim, line)
         call.has(line)
         return line
 
-    def _pool(self, url: Any, line: Line) -> Any:
-        core = self.library.core
+    def _speaker(self, aim: Aim, line: Line) -> Any:
+        core, url = self.library.core, aim.url
+        if url.scheme not in ("http", "https"):
+            raise core.UnsupportedProtocol(
+                f"the address begins with {url.scheme!r}; give http:// or https://"
+            )
         through = None if _is_loopback(url.host) else self._proxy
         tls = "https" in (url.scheme, through["proxy_url"].scheme.decode() if through else "")
         options: dict[str, Any] = {
-            "max_connections": 1,
-            "max_keepalive_connections": 1,
             "retries": 0,
             "network_backend": Backend(line),
             "ssl_context": self._verified if tls else None,
         }
         if through is None:
-            return core.ConnectionPool(**options)
+            return core.HTTPConnection(aim.core.origin, **options)
         if through["proxy_url"].scheme == b"https":
             options["proxy_ssl_context"] = self._verified
-        return core.HTTPProxy(**through, **options)
+        return core.HTTPProxy(**through, **options, max_connections=1, max_keepalive_connections=1)
 
     @cached_property
     def _verified(self) -> ssl.SSLContext:
@@ -232,10 +275,10 @@ class _Transport:
             what = f"the certificates to trust cannot be read ({error}); check SSL_CERT_FILE and SSL_CERT_DIR"
             raise self.library.http.ConnectError(what) from error
 
-    def _refuse(self, request: Any, status: int, headers: Any) -> None:
+    def _refuse(self, aim: Aim, status: int, headers: Mapping[str, str]) -> None:
         encoding = headers.get("content-encoding", "").strip().lower()
         if 300 <= status < 400:
-            where = _origin_apart(self.library, request.url, headers.get("location", ""))
+            where = _origin_apart(self.library, aim.url, headers.get("location", ""))
             what = f"redirect {status} to {where} refused; give the final address as base URL"
             error = self.library.refused(what)
             error.reason = "redirect"
@@ -247,29 +290,51 @@ class _Transport:
         raise error
 
 
-class _Body:
-    """The bytes of an answer; closing it, or losing it, ends the call."""
+class Answer:
+    """The bytes of an answer, as they come; closing it, or losing it, ends the call.
 
-    def __init__(self, transport: _Transport, stream: Any, call: Call, where: Any) -> None:
-        self._transport, self._stream, self._call, self._where = transport, stream, call, where
+    Attributes:
+        headers: by their names in lower case.
+        answer: the core's.
+    """
+
+    def __init__(
+        self, transport: Transport, aim: Aim, call: Call, answer: Any, headers: Mapping[str, str]
+    ) -> None:
+        self._transport, self._aim, self._call = transport, aim, call
+        self.answer, self.headers = answer, headers
         self._pieces: Iterator[bytes] | None = None
         self._whole = False
 
+    @property
+    def status(self) -> int:
+        """As HTTP counts."""
+        return int(self.answer.status)
+
     def __iter__(self) -> Iterator[bytes]:
-        self._pieces = iter(self._stream)
-        with self._transport.library.own_errors():
+        self._pieces = iter(self.answer.stream)
+        try:
             for piece in self._pieces:
                 self._call.take(_PIECE)
                 yield piece
             self._whole = True
+        except self._transport.library.failures as error:
+            raise self._transport.library.own(error) from error
+
+    def read(self) -> bytes:
+        """All of it; then it is closed."""
+        try:
+            return b"".join(self)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """End the call; its connection may have another if this answer was read to its end."""
         pieces, self._pieces = self._pieces, None
         with suppress(*self._transport.library.failures, ValueError):
             if pieces is not None and (self._whole or self._at_end(pieces)):
-                self._stream.close()
-                self._transport.rest(self._where, self._call)
+                self.answer.stream.close()
+                self._transport.rest(self._aim, self._call)
         self._call.close()
 
     def _at_end(self, pieces: Iterator[bytes]) -> bool:
@@ -281,8 +346,12 @@ class _Body:
         self._call.close()
 
 
-def _place(url: Any) -> tuple[bytes, bytes, int | None]:
-    return url.raw_scheme, url.raw_host, url.port
+def _heads(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    heads: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        heads[key] = f"{heads[key]}, {text}" if key in heads else text
+    return heads
 
 
 def _is_loopback(host: str) -> bool:
@@ -307,14 +376,13 @@ def _proxy(library: _Library, text: str) -> dict[str, Any]:
     return {"proxy_url": aim, "proxy_auth": auth}
 
 
-def _sent(core: Any, request: Any) -> Any:
+def _inner(core: Any, request: Any, aim: Aim) -> Any:
     """The request as it goes out: without our header, and asking for bytes as they are."""
     ours = (HEADER.encode(), b"accept-encoding")
     headers = [(name, value) for name, value in request.headers.raw if name.lower() not in ours]
-    url = request.url
     return core.Request(
         method=request.method,
-        url=core.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        url=aim.core,
         headers=[*headers, (b"accept-encoding", b"identity")],
         content=request.stream,
         extensions={},

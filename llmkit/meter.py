@@ -52,8 +52,7 @@ class Metered(Wrapper):
         """Ask the model inside under a hold on its worst case. Raises ``BudgetExceeded`` before sending."""
         outer = request.call or Call()
         deadline = self._clock() + self.timeout if outer.deadline is None else outer.deadline
-        call = replace(outer, deadline=deadline)
-        entry = self._entry(request, call)
+        entry = self._entry(request, outer)
         row: Any = self.ledger.reserve(entry, deadline=deadline)
         n = 1
 
@@ -68,16 +67,15 @@ class Metered(Wrapper):
 
         pieces: list[str] = []
         try:
-            response = yield from _noting(
-                self.model.run(request.with_call(replace(call, again=again))), pieces
-            )
+            inside = replace(outer, deadline=deadline, again=again)
+            response = yield from _noting(self.model.run(request.with_call(inside)), pieces)
         except BaseException as error:
             if row is not None:
                 self.ledger.fail(row, error, self._seen(request, "".join(pieces)))
             raise
         response = replace(response, cost=self._price(response))
-        self._settle(row, response, call)
-        outer.kept = call.keep is not None
+        self._settle(row, response, outer)
+        outer.kept = outer.keep is not None
         return response
 
     def _settle(self, row: int, response: Response, call: Call) -> None:

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 import zlib
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -52,6 +52,7 @@ class Recorded(Wrapper):
         """
         content = request.content_text()
         key = request.key(self.endpoint, self.name, content=content)
+        done = self.store.turns.done
         recorded = self._any(request, key)
         asks = not (request.call and request.call.recorded) and here().missed is None
         if recorded is None and asks and not request.stream:
@@ -61,7 +62,8 @@ class Recorded(Wrapper):
                     break
             else:
                 try:
-                    recorded = self._any(request, key)
+                    if self.store.turns.done != done:
+                        recorded = self._any(request, key)
                     return (yield from self._replayed_or_asked(request, content, key, recorded))
                 finally:
                     self.store.turns.leave(key)
@@ -214,6 +216,8 @@ def _insert(connection: Any, key: str, endpoint: str, model: str, data: bytes) -
 def pack(response: Response, content: str) -> bytes:
     """A response, and the ``content_text()`` it answers, as compressed JSON; amounts as decimal strings."""
     body = {name: getattr(response, name) for name in _PACKED}
+    if response.text == _said(response.blocks):
+        del body["text"]
     body["reported_cost"] = None if response.reported_cost is None else str(response.reported_cost)
     body["cost"] = {
         "total": None if response.cost.total is None else str(response.cost.total),
@@ -250,7 +254,14 @@ def question(data: bytes) -> dict[str, Any]:
 
 def _body(data: bytes) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(zlib.decompress(data).decode("utf-8", "surrogatepass"))
+    if "text" not in body:
+        body["text"] = _said(body["blocks"])
     return body
+
+
+def _said(blocks: Iterable[Mapping[str, Any]]) -> str:
+    """What the blocks say, which is an answer's text nearly always; then it is kept once."""
+    return "".join([block["text"] for block in blocks if block.get("type") == "text"])
 
 
 def _usage_out(usage: Usage) -> dict[str, Any]:

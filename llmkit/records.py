@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Literal
 
 from .errors import UsageError
@@ -189,9 +190,10 @@ class Request:
 
     def with_call(self, call: Call) -> Request:
         """The same request, travelling with ``call``."""
-        return replace(self, call=call)
+        return Request(*_all_but_call(self), call)
 
 
+_all_but_call = attrgetter(*(f.name for f in fields(Request) if f.name != "call"))  # ``call`` is the last
 _SOMETIMES = (
     *("thinking_budget", "show_thinking", "tools", "tool_choice", "schema", "cache"),
     *("service_tier", "speed", "inference_geo", "betas", "extra"),

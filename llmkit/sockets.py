@@ -9,20 +9,15 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from .errors import UsageError
 
-if TYPE_CHECKING:
-    import ssl
-
 Kind = Literal["Connect", "Read", "Write"]
 
-_SLICE = 16_384  # the libraries restart their timeout at each partial send, so they get little at a time
 _LINGER = 5.0
 _REST = 2.0  # seconds a connection waits for a next call: servers keep theirs longer
 
@@ -48,17 +43,18 @@ class Limits:
 
 
 class Line:
-    """A connection, with the pool that speaks over it; it has one call at a time.
+    """A connection, with what speaks HTTP over it; it has one call at a time.
 
     Attributes:
         call: the one that has it now.
+        speaker: the core's connection, or its pool where that goes through a proxy.
         top: what bytes are read from: the connection, or TLS over it.
         until: when it is closed, if no call took it before.
     """
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        self.pool: Any = None
+        self.speaker: Any = None
         self.top: Any = None
         self.until = math.inf
         self.handle: socket.socket | None = None
@@ -72,9 +68,9 @@ class Line:
 
     def quiet(self) -> bool:
         """Whether all that was sent over it has been read, and it is still open."""
-        if self.handle is None or self.pool is None or len(self.pool.connections) != 1:
+        held = self.speaker
+        if self.handle is None or held is None:
             return False
-        held = self.pool.connections[0]
         # A second answer in one packet waits in the parser, where no look at the socket finds it.
         parser = getattr(getattr(held, "_connection", None), "_h11_state", None)
         if parser is None or parser.trailing_data != (b"", False):
@@ -84,9 +80,9 @@ class Line:
 
     def close(self) -> None:
         """Close it; again is harmless."""
-        pool, self.pool = self.pool, None
-        if pool is not None:
-            pool.close()
+        speaker, self.speaker = self.speaker, None
+        if speaker is not None:
+            speaker.close()
         self._drop()
 
     def _drop(self) -> None:
@@ -283,108 +279,6 @@ class Call:
                 found = self.arrivals.get_nowait()
                 if hasattr(found, "close"):
                     found.close()
-
-
-class Backend:
-    """How a pool reaches its host: looked up and connected on a thread that may be left behind."""
-
-    def __init__(self, line: Line) -> None:
-        self._core, self._line, self._inner = line.call.core, line, line.call.core.SyncBackend()
-
-    def connect_tcp(self, host: str, port: int, **ignored: Any) -> Stream:
-        """Look up and connect, within ``limits.connect`` and the deadline."""
-        call = self._line.call
-        seconds = min(call.limits.connect, call.left("Connect"))
-        aim = (call, host, port, time.monotonic() + seconds)
-        threading.Thread(target=self._dial, args=aim, daemon=True, name="llmkit-dial").start()
-        try:
-            found = call.arrivals.get(timeout=seconds)
-        except Empty:
-            call.left("Connect")
-            raise self._core.ConnectTimeout(f"{host}:{port} was not reached within {seconds:.4g} s") from None
-        if isinstance(found, BaseException):
-            raise found
-        if found is None:
-            call.left("Connect")
-        call.connected(found)
-        return Stream(self._line, found)
-
-    def _dial(self, call: Call, host: str, port: int, until: float) -> None:
-        try:
-            call.arrivals.put(self._reach(host, port, until))
-        except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
-            call.arrivals.put(error)
-        if call.closed:
-            call.drop_arrivals()
-
-    def _reach(self, host: str, port: int, until: float) -> Any:
-        failed = self._core.ConnectError
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise failed(f"the name {host!r} was not found ({error})") from error
-        problem: Exception | None = None
-        for tried, (*_, address) in enumerate(found):
-            share = (until - time.monotonic()) / (len(found) - tried)
-            try:
-                return self._inner.connect_tcp(address[0], port, timeout=max(share, 0.001))
-            except (failed, self._core.ConnectTimeout) as error:
-                problem = error
-        raise type(problem or failed())(f"{host}:{port} was not reached ({problem})") from problem
-
-
-class Stream:
-    """A connection whose every read and write knows what is left of the call that has it."""
-
-    def __init__(self, line: Line, inner: Any) -> None:
-        self._line, self._inner = line, inner
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Some bytes, within the deadline, the idle time and the byte cap."""
-        call = self._line.call
-        with self._judged("Read"):
-            data: bytes = self._inner.read(max_bytes, min(call.idle, call.left("Read")))
-        call.left("Read")  # a shut socket reads as a clean end, which it is not
-        call.take(len(data))
-        return data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """All of ``buffer``, within the deadline."""
-        for start in range(0, len(buffer), _SLICE):
-            with self._judged("Write"):
-                self._inner.write(buffer[start : start + _SLICE], self._step("Write"))
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> Stream:
-        """The same call over TLS, with the same deadline and room."""
-        with self._judged("Connect"):
-            inner = self._inner.start_tls(ssl_context, server_hostname, self._step("Connect"))
-        self._line.top = inner
-        return Stream(self._line, inner)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._inner.close()
-
-    def get_extra_info(self, info: str) -> Any:
-        """What the pool asks about the connection."""
-        return self._inner.get_extra_info(info)
-
-    def _step(self, kind: Kind) -> float:
-        return min(self._line.call.limits.idle, self._line.call.left(kind))
-
-    @contextmanager
-    def _judged(self, kind: Kind) -> Iterator[None]:
-        """An error of a call that is too late, or was ended, says so."""
-        core = self._line.call.core
-        try:
-            yield
-        except (core.TimeoutException, core.NetworkError) as error:
-            self._line.call.left(kind)
-            if isinstance(error, core.TimeoutException):
-                raise type(error)(f"silent for {self._line.call.limits.idle:.4g} s") from error
-            raise
 
 
 def check_positive(name: str, value: float) -> None:

@@ -10,7 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -50,6 +50,7 @@ class Store:
         self.durability = "memory"
         self.turns = Turns()
         self._patience = patience
+        self._explained = _Explained(self.path, patience)
         self._lock = threading.Lock()
         self._turn = threading.Lock()  # whoever has it writes
         self._pid = os.getpid()
@@ -57,7 +58,7 @@ class Store:
         self._readers: list[sqlite3.Connection] = []
         self._thread: threading.Thread | None = None
         self._closed = False
-        with self._explained():
+        with self._explained:
             self._writer = self._open_first(schema)
         _open_stores.add(self)
 
@@ -69,10 +70,10 @@ class Store:
         """
         self._refuse_fork()
         if self.in_memory:
-            with self._explained(), self._lock:
+            with self._explained, self._lock:
                 self._refuse_closed()
                 return _alone(self._writer, work)
-        with self._explained():
+        with self._explained:
             # All of it, so that no Interrupt leaves a transaction open or the turn taken.
             done = _uninterrupted(lambda: self._at_once(work))
             if done:
@@ -88,9 +89,9 @@ class Store:
         """All rows of a query, on a connection of its own, outside any transaction."""
         self._refuse_fork()
         if self.in_memory:
-            with self._lock, self._explained():
+            with self._lock, self._explained:
                 return self._writer.execute(sql, parameters).fetchall()
-        with self._explained():
+        with self._explained:
             connection = self._readers.pop() if self._readers else self._connect()
             try:
                 return connection.execute(sql, parameters).fetchall()
@@ -107,7 +108,7 @@ class Store:
             everything = self.read(sql)
             yield from (everything[at : at + rows] for at in range(0, len(everything), rows))
             return
-        with self._explained():
+        with self._explained:
             connection = self._connect()
             try:
                 cursor = connection.execute(sql)
@@ -232,15 +233,22 @@ class Store:
         if self._pid != os.getpid():
             raise StoreError("this process was forked from the one that opened the store; connect again here")
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            words, damaged = _explanation(self.path, self._patience, error), _is_damage(error)
-            raise StoreError(words, damaged=damaged) from error
-        except OSError as error:
-            raise StoreError(f"the store {self.path!r} cannot be used: {error.strerror}") from error
+
+class _Explained:
+    """What goes wrong inside with the file, as a ``StoreError``."""
+
+    def __init__(self, path: str, patience: float) -> None:
+        self._path, self._patience = path, patience
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            words = _explanation(self._path, self._patience, error)
+            raise StoreError(words, damaged=_is_damage(error)) from error
+        if isinstance(error, OSError):
+            raise StoreError(f"the store {self._path!r} cannot be used: {error.strerror}") from error
 
 
 def _set_durable(connection: sqlite3.Connection) -> str:

@@ -120,9 +120,14 @@ class Turn(threading.Event):
 
 
 class Turns:
-    """Lets the same thing be done once where several threads are about to do it."""
+    """Lets the same thing be done once where several threads are about to do it.
+
+    Attributes:
+        done: how many have left; while it stays the same, nobody has found out anything.
+    """
 
     def __init__(self) -> None:
+        self.done = 0
         # One thread may come back while it is in here: a generator that is collected leaves, too.
         self._lock = threading.RLock()
         self._taken: dict[str, Turn] = {}
@@ -138,6 +143,7 @@ class Turns:
     def leave(self, key: str) -> None:
         """Let those who wait go on."""
         with self._lock:
+            self.done += 1
             self._taken.pop(key).set()
 
 

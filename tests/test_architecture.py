@@ -18,7 +18,19 @@ FLOORS = {
     | {"curves", "payoff", "curve_tests", "headroom", "learned"}
     | {"totals", "accept"},
     3: {"workers", "model", "store", "owners", "settings", "schemas", "tools", "endpoints", "hops", "parts"}
-    | {"guard", "sockets", "bounds", "prices", "bills", "scope", "tables", "ceilings", "spending", "exports"}
+    | {
+        "guard",
+        "sockets",
+        "network",
+        "bounds",
+        "prices",
+        "bills",
+        "scope",
+        "tables",
+        "ceilings",
+        "spending",
+        "exports",
+    }
     | {"batch_file", "bookings", "graded", "grading", "texts", "pictures", "human"}
     | {"sandbox", "sandbox_jobs", "sandbox_server", "sandbox_walls", "sandbox_monty"}
     | {"graders_code", "graders_json", "graders_math", "graders_math_child", "policy"},

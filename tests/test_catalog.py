@@ -125,7 +125,7 @@ def test_a_model_gone_at_the_provider_is_refused():
     model = Messages(
         "claude-none",
         lambda: clients.messages(where),
-        http=lambda: clients.messages_http(where),
+        transport=lambda: clients.transport(where),
         label="none",
         defaults=kit.model("opus").defaults,
     )

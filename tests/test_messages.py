@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from llmkit import guard
 from llmkit.errors import Busy, Partial, Refused
 from llmkit.model import finish
 from llmkit.providers.errors import broken_off
@@ -145,16 +146,16 @@ def test_a_body_that_is_no_message_is_refused(content):
 @pytest.mark.parametrize("stream", [False, True])
 def test_every_answer_s_status_and_headers_are_told_errors_too(stream):
     import anthropic
-    import httpx2
 
     told = []
     request = Request(
         (Message("user", "hi"),), stream=stream, call=Call(heard=lambda *heard: told.append(heard))
     )
-    with Simulator() as sim, httpx2.Client() as http:
+    with Simulator() as sim, guard.transport("httpx2") as transport:
+        http = transport.client()
         client = anthropic.Anthropic(api_key="k", base_url=sim.url, max_retries=0, http_client=http)
         for name in ("claude-sonnet-5-5", "claude-none"):
-            model = Messages(name, lambda: client, http=lambda: http, label=name, defaults=request)
+            model = Messages(name, lambda: client, transport=lambda: transport, label=name, defaults=request)
             try:
                 finish(model.run(request))
             except Refused as error:

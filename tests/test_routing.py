@@ -7,14 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import inf, isnan, nan
 
 import anthropic
-import httpx2
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import llmkit as kit
-from llmkit import session
+from llmkit import guard, session
 from llmkit.errors import (
     BudgetExceeded,
     Busy,
@@ -927,10 +926,15 @@ def test_a_comparison_with_a_dead_key_finishes_with_the_right_models_priced(dead
     kit.connect("offline")
     sonnet, opus = kit.models("sonnet", "opus")
     url, paths = dead_endpoint
-    http = httpx2.Client()
+    transport = guard.transport("httpx2")
+    http = transport.client()
     client = anthropic.Anthropic(api_key="old", base_url=url, max_retries=0, http_client=http)
     dead = Messages(
-        opus.name, lambda: client, http=lambda: http, label="Opus, old key", defaults=opus.defaults
+        opus.name,
+        lambda: client,
+        transport=lambda: transport,
+        label="Opus, old key",
+        defaults=opus.defaults,
     )
     safe = fallback(Retry(dead), opus, label="safe")
     frame = pd.DataFrame({"text": [f"message {n}" for n in range(12)], "label": ["yes", "no"] * 6})

@@ -7,10 +7,11 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import Busy, CallError, Partial
+from ..guard import HEADER, Aim, Answer, Transport
 from ..model import Model
 from ..records import Request, Response
 from . import sse
@@ -20,7 +21,6 @@ from .messages_encode import encode, encode_count, headers
 
 if TYPE_CHECKING:
     import anthropic
-    import httpx2
 
 # The SDK refuses longer plain answers (one may take over ten minutes); the stream has no such limit.
 LONGEST_PLAIN = 21_333
@@ -32,7 +32,7 @@ class Messages(Model):
     Args:
         model_id: sent as ``model``.
         client: gives the endpoint's one ``anthropic.Anthropic`` (with ``max_retries=0``) when first called.
-        http: gives the HTTP client under it.
+        transport: gives what is under it.
         name: unique in a comparison; the model id unless another endpoint serves it too.
         endpoint: noted on every answer.
         simulated: the endpoint is our own simulator, which is told the repeat in a header.
@@ -43,7 +43,7 @@ class Messages(Model):
         model_id: str,
         client: Callable[[], anthropic.Anthropic],
         *,
-        http: Callable[[], httpx2.Client],
+        transport: Callable[[], Transport],
         label: str,
         defaults: Request,
         name: str | None = None,
@@ -52,7 +52,7 @@ class Messages(Model):
     ) -> None:
         self.name, self.label, self.defaults = name or model_id, label, defaults
         self._id, self._endpoint = model_id, endpoint
-        self._client, self._http, self._simulated = client, http, simulated
+        self._client, self._transport, self._simulated = client, transport, simulated
         self._address: _Address | None = None
 
     def run(self, request: Request) -> Generator[str, None, Response]:
@@ -63,8 +63,9 @@ class Messages(Model):
         started = time.perf_counter()
         with translated(request):
             reply = self._post(request, body)
-            whole = _usable(decode(reply.content), request, self._id)
-        whole = self._timed(whole, reply.headers, time.perf_counter() - started, None)
+            answer = decode(reply.read())
+            about = self._about(reply.headers, time.perf_counter() - started, None)
+            whole = _usable(answer, request, self._id, about)
         if whole.text:
             yield whole.text
         return whole
@@ -78,7 +79,7 @@ class Messages(Model):
                 "/v1/messages/count_tokens",
                 cast_to=httpx2.Response,
                 body=encode_count(request, self._id),
-                options={"headers": self._headers(request)},
+                options={"headers": _until(request) | headers(request, self._id)},
             )
             _tell(request, reply.status_code, reply.headers)
             return int(reply.json()["input_tokens"])
@@ -88,60 +89,47 @@ class Messages(Model):
         first: float | None = None
         gathered = Gathered()
         with translated(request, gathered):
-            reply = self._post(request, body, stream=True)
+            reply = self._post(request, body)
             try:
                 for piece in _pieces(reply, gathered):
                     first = first or time.perf_counter() - started
                     yield piece
-                whole = _usable(gathered.answer(), request, self._id, gathered)
+                answer = gathered.answer()
+                about = self._about(reply.headers, time.perf_counter() - started, first)
+                return _usable(answer, request, self._id, about, gathered)
             finally:
                 reply.close()
-        return self._timed(whole, reply.headers, time.perf_counter() - started, first)
 
-    def _post(self, request: Request, body: dict[str, Any], *, stream: bool = False) -> httpx2.Response:
-        import httpx2
-
-        http, address = self._http(), self._address
+    def _post(self, request: Request, body: dict[str, Any]) -> Answer:
+        transport, address, call = self._transport(), self._address, request.call
         if address is None:
-            address = self._address = _Address.of(self._client(), "v1/messages")
-        sent = [*address.headers, *self._headers(request).items()]
+            address = self._address = _Address.of(self._client(), transport, "v1/messages")
+        named = headers(request, self._id)
+        if self._simulated and request.repeat:
+            named["x-llmkit-repeat"] = str(request.repeat)
+        sent = [*address.headers, *((name.encode(), value.encode()) for name, value in named.items())]
         content = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-        reply = http.send(
-            httpx2.Request("POST", address.url, headers=sent, content=content, extensions={"timeout": {}}),
-            stream=stream,
-        )
-        _tell(request, reply.status_code, reply.headers)
-        if reply.status_code >= 400:
+        reply = transport.post(address.aim, sent, content, deadline=call.deadline if call else None)
+        _tell(request, reply.status, reply.headers)
+        if reply.status >= 400:
             raise _refused(reply)
         return reply
 
-    def _headers(self, request: Request) -> dict[str, str]:
-        # accept-encoding: identity keeps a stream's bytes readable as they come, and bombs out.
-        sent = {"accept-encoding": "identity"} | headers(request, self._id)
-        call = request.call
-        if call is not None and call.deadline is not None:
-            sent["x-llmkit-deadline"] = repr(call.deadline)
-        if self._simulated and request.repeat:
-            sent["x-llmkit-repeat"] = str(request.repeat)
-        return sent
-
-    def _timed(
-        self, whole: Response, heads: Mapping[str, str], seconds: float, first: float | None
-    ) -> Response:
+    def _about(self, heads: Mapping[str, str], seconds: float, first: float | None) -> dict[str, Any]:
+        """What is said of an answer beside it: seconds to all of it and to its first text, and where."""
         simulated = heads.get("x-llmkit-simulated") == "true"
         if simulated:  # the simulator's time is virtual and comes with the answer
             seconds = float(heads.get("x-llmkit-latency-ms", seconds * 1000)) / 1000
             if first is not None:
                 first = float(heads.get("x-llmkit-first-token-ms", first * 1000)) / 1000
-        return replace(
-            whole,
-            latency=seconds,
-            first_token=first,
-            request_id=heads.get("request-id"),
-            endpoint=self._endpoint,
-            origin="simulated" if simulated else "live",
-            simulated=simulated,
-        )
+        return {
+            "latency": seconds,
+            "first_token": first,
+            "request_id": heads.get("request-id"),
+            "endpoint": self._endpoint,
+            "origin": "simulated" if simulated else "live",
+            "simulated": simulated,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +139,15 @@ class _Address:
     What it does besides (options, validation, a span) takes longer than the call itself.
     """
 
-    url: httpx2.URL
-    headers: tuple[tuple[str, str], ...]
+    aim: Aim
+    headers: tuple[tuple[bytes, bytes], ...]
 
     @classmethod
-    def of(cls, client: anthropic.Anthropic, path: str) -> _Address:
+    def of(cls, client: anthropic.Anthropic, transport: Transport, path: str) -> _Address:
         named = {name.lower(): value for name, value in client.default_headers.items()}
         kept = [(name, value) for name, value in named.items() if isinstance(value, str)]
-        base = client.base_url
-        url = base.copy_with(raw_path=base.raw_path.rstrip(b"/") + b"/" + path.encode())
-        return cls(url, tuple(kept))
+        raw = tuple((name.encode(), value.encode()) for name, value in kept if name != "accept-encoding")
+        return cls(transport.aim(f"{str(client.base_url).rstrip('/')}/{path}"), raw)
 
 
 def list_models(client: anthropic.Anthropic) -> list[dict[str, Any]]:
@@ -176,9 +163,9 @@ def list_models(client: anthropic.Anthropic) -> list[dict[str, Any]]:
             query["after_id"] = page["last_id"]
 
 
-def _pieces(reply: httpx2.Response, gathered: Gathered) -> Iterator[str]:
+def _pieces(reply: Answer, gathered: Gathered) -> Iterator[str]:
     """What the answer says, as it comes; some proxies answer whole where a stream was asked for."""
-    chunks = iter(reply.iter_raw())
+    chunks = iter(reply)
     head = next((chunk for chunk in chunks if chunk.strip()), b"")
     chunks = itertools.chain([head], chunks)
     if head.lstrip().startswith(b"{"):
@@ -193,11 +180,15 @@ def _pieces(reply: httpx2.Response, gathered: Gathered) -> Iterator[str]:
 
 
 def _usable(
-    answer: Mapping[str, Any], request: Request, model_id: str, gathered: Gathered | None = None
+    answer: Mapping[str, Any],
+    request: Request,
+    model_id: str,
+    about: Mapping[str, Any],
+    gathered: Gathered | None = None,
 ) -> Response:
     """The whole answer as a response. Raises ``CallError`` for one that cannot be this request's."""
     try:
-        whole = response(answer, request, model_id)
+        whole = response(answer, request, model_id, about)
         if gathered is not None:
             gathered.check_once(whole.usage.output if whole.usage else None)
         return whole
@@ -205,16 +196,18 @@ def _usable(
         raise set_aside(error, _so_far(gathered)) from None
 
 
-def _refused(reply: httpx2.Response) -> CallError:
-    try:
-        text = reply.read().decode("utf-8", "replace").strip()
-    finally:
-        reply.close()
+def _refused(reply: Answer) -> CallError:
+    text = reply.read().decode("utf-8", "replace").strip()
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
         body = text
-    return from_status(reply.status_code, body, cast(Mapping[str, str], reply.headers))
+    return from_status(reply.status, body, reply.headers)
+
+
+def _until(request: Request) -> dict[str, str]:
+    call = request.call
+    return {} if call is None or call.deadline is None else {HEADER: repr(call.deadline)}
 
 
 def _tell(request: Request, status: int, heads: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ..errors import UnknownModel
 from ..models import find
@@ -24,6 +24,7 @@ _OUTCOMES: dict[str, Outcome] = {
     "refusal": "refusal",
     "model_context_window_exceeded": "context_exceeded",
 }
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 def decode(content: bytes) -> dict[str, Any]:
@@ -143,8 +144,10 @@ class Gathered:
         return [self.blocks[index] for index in sorted(self.blocks)]
 
 
-def response(answer: Mapping[str, Any], request: Request, model_id: str) -> Response:
-    """The answer in our words, without times and headers.
+def response(
+    answer: Mapping[str, Any], request: Request, model_id: str, about: Mapping[str, Any] = _NOTHING
+) -> Response:
+    """The answer in our words; ``about`` has what is not in it (times, where it was asked).
 
     Raises ``ValueError`` for one that cannot be the answer to this request: of another model, or longer
     than was asked for.
@@ -164,6 +167,7 @@ def response(answer: Mapping[str, Any], request: Request, model_id: str) -> Resp
         usage=usage,
         response_id=answer.get("id"),
         blocks=blocks,
+        **about,
     )
 
 
