@@ -42,6 +42,9 @@ _SUMS = (
     f"coalesce(sum(CASE WHEN {_OPEN} THEN coalesce(estimate, worst) END), 0), "
     "coalesce(sum(cost_nano IS NULL AND (state = 'settled' OR (state = 'unknown' AND worst = 0))), 0)"
 )
+_PAID = "state <> 'released' AND state <> 'reserved'"
+# What is only begun is in another index than the rest; one query sees both at one moment.
+_PARTS = (_PAID, "state = 'reserved'")
 _FINER = "cost_nano IS NOT NULL AND cost_rest IS NULL"
 
 
@@ -66,9 +69,9 @@ class Spend:
 
 def spend(store: Store, where: str = "1", parameters: Sequence[Any] = ()) -> Spend:
     """Of all attempts, or of those an SQL condition on ``attempt`` selects."""
-    some = f"state <> 'released' AND ({where})"
-    rows = store.read(f"SELECT {_SUMS} FROM attempt WHERE {some}", parameters)
-    finer = store.read(f"SELECT cost FROM attempt WHERE {_FINER} AND {some}", parameters)
+    sums = " UNION ALL ".join(f"SELECT {_SUMS} FROM attempt WHERE {part} AND ({where})" for part in _PARTS)
+    rows = store.read(sums, (*parameters, *parameters))
+    finer = store.read(f"SELECT cost FROM attempt WHERE {_FINER} AND {_PAID} AND ({where})", parameters)
     return _spend(rows, [Decimal(cost) for (cost,) in finer])
 
 
@@ -76,12 +79,13 @@ def totals(store: Store, by: By = "model") -> list[tuple[str, str, Spend]]:
     """(value, origin, spend) for each model asked, UTC day or label; dearest first, days in order."""
     if by not in _BY:
         raise UsageError(f'by is {by!r}; it is "model", "day" or "label"')
-    at, fields, some = _BY.index(by), "day, model, label, origin", "WHERE state <> 'released'"
+    at, fields = _BY.index(by), "day, model, label, origin"
+    each = (f"SELECT {fields}, {_SUMS} FROM attempt WHERE {part} GROUP BY {fields}" for part in _PARTS)
     groups: defaultdict[tuple[str, str], list[tuple[int, ...]]] = defaultdict(list)
     finer: defaultdict[tuple[str, str], list[Decimal]] = defaultdict(list)
-    for row in store.read(f"SELECT {fields}, {_SUMS} FROM attempt {some} GROUP BY {fields}"):
+    for row in store.read(" UNION ALL ".join(each)):
         groups[row[at], row[3] or "no answer"].append(row[4:])
-    for row in store.read(f"SELECT {fields}, cost FROM attempt {some} AND {_FINER}"):
+    for row in store.read(f"SELECT {fields}, cost FROM attempt WHERE {_FINER} AND {_PAID}"):
         finer[row[at], row[3] or "no answer"].append(Decimal(row[4]))
     found = [(value, origin, _spend(rows, finer[value, origin])) for (value, origin), rows in groups.items()]
     if by == "day":

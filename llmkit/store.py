@@ -7,6 +7,7 @@ import os
 import signal
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -26,6 +27,10 @@ _APPLICATION = 0x6C6C6D6B  # "llmk": marks the file as ours
 _MAGIC = b"SQLite format 3\x00"
 _GROUP = 256  # writes that share one commit, and so one fsync, at most
 _CHECK_BELOW = 32_000_000  # bytes up to which the whole file is checked when it is opened
+
+_foreign = (
+    signal.getsignal(signal.SIGINT) is None
+)  # whoever embeds Python handles it, and it cannot be put back
 
 _open_stores: weakref.WeakSet[Store] = weakref.WeakSet()
 
@@ -72,7 +77,7 @@ class Store:
         if self.in_memory:
             with self._explained, self._lock:
                 self._refuse_closed()
-                return _alone(self._writer, work)
+                return _alone(self._writer, work, 0.0)
         with self._explained:
             # All of it, so that no Interrupt leaves a transaction open or the turn taken.
             done = _uninterrupted(lambda: self._at_once(work))
@@ -149,6 +154,8 @@ class Store:
             if not self.in_memory:
                 self.durability = _set_durable(connection)
             connection.executescript(f"PRAGMA application_id={_APPLICATION}; {schema}")
+            if self.durability.startswith("WAL"):  # the writer waits by itself, and only to begin
+                connection.execute("PRAGMA busy_timeout=0")
         except BaseException:
             connection.close()
             raise
@@ -200,14 +207,14 @@ class Store:
                     break
             ended = None in group
             with self._turn:
-                _commit(self._writer, [entry for entry in group if entry is not None])
+                _commit(self._writer, [entry for entry in group if entry is not None], self._patience)
 
     def _at_once(self, work: Work[T]) -> tuple[T] | None:
         """The result of ``work``, written here and now; None where somebody else writes."""
         if not self._turn.acquire(blocking=False):
             return None
         try:
-            return (_alone(self._writer, work, begun=True),) if self._may_write_here() else None
+            return (_alone(self._writer, work, None),) if self._may_write_here() else None
         finally:
             self._turn.release()
 
@@ -216,13 +223,10 @@ class Store:
         self._refuse_closed()
         if not self._queue.empty() or not self.durability.startswith("WAL"):
             return False
-        self._writer.execute("PRAGMA busy_timeout=0")
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
             return False
-        finally:
-            self._writer.execute(f"PRAGMA busy_timeout={int(self._patience * 1000)}")
         return True
 
     def _refuse_closed(self) -> None:
@@ -277,24 +281,37 @@ def _attempt(connection: sqlite3.Connection, work: Work[Any]) -> tuple[Any, Base
 
 def _uninterrupted(work: Callable[[], T]) -> T:
     """Do ``work`` with Interrupt held back, if it could come: half a write would be known to nobody."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    if threading.get_ident() != threading.main_thread().ident or _foreign:
         return work()
     came: list[Any] = []
-    signal.signal(signal.SIGINT, lambda *what: came.append(what))
+    before = signal.signal(signal.SIGINT, lambda *what: came.append(what))
     try:
         return work()
     finally:
         signal.signal(signal.SIGINT, before)
         if came:
-            before(*came[0])
+            signal.raise_signal(signal.SIGINT)
 
 
-def _alone(connection: sqlite3.Connection, work: Work[T], *, begun: bool = False) -> T:
-    """One write in a transaction of its own; it may have begun."""
-    try:
-        if not begun:
+def _begin(connection: sqlite3.Connection, patience: float) -> None:
+    """Begin to write; another process that writes is waited for."""
+    until, pause = time.monotonic() + patience, 0.001
+    while True:
+        try:
             connection.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, 0.05)
+
+
+def _alone(connection: sqlite3.Connection, work: Work[T], patience: float | None) -> T:
+    """One write in a transaction of its own, which has begun where ``patience`` is None."""
+    try:
+        if patience is not None:
+            _begin(connection, patience)
         result = work(connection)
         connection.execute("COMMIT")
     except BaseException:
@@ -304,13 +321,15 @@ def _alone(connection: sqlite3.Connection, work: Work[T], *, begun: bool = False
     return result
 
 
-def _commit(connection: sqlite3.Connection, group: list[tuple[Work[Any], Future[Any]]]) -> None:
+def _commit(
+    connection: sqlite3.Connection, group: list[tuple[Work[Any], Future[Any]]], patience: float
+) -> None:
     outcomes: list[tuple[Any, BaseException | None]]
     if len(group) == 1:
-        _answer(group[0][1], *_caught(connection, group[0][0]))
+        _answer(group[0][1], *_caught(connection, group[0][0], patience))
         return
     try:
-        connection.execute("BEGIN IMMEDIATE")
+        _begin(connection, patience)
         outcomes = [_attempt(connection, work) for work, _ in group]
         connection.execute("COMMIT")
     except BaseException as error:  # noqa: BLE001 - nothing was committed: everyone must hear it
@@ -321,9 +340,11 @@ def _commit(connection: sqlite3.Connection, group: list[tuple[Work[Any], Future[
         _answer(future, result, failure)
 
 
-def _caught(connection: sqlite3.Connection, work: Work[Any]) -> tuple[Any, BaseException | None]:
+def _caught(
+    connection: sqlite3.Connection, work: Work[Any], patience: float
+) -> tuple[Any, BaseException | None]:
     try:
-        return _alone(connection, work), None
+        return _alone(connection, work, patience), None
     except BaseException as error:  # noqa: BLE001 - nothing was committed: its caller must hear it
         return None, error
 

@@ -22,7 +22,6 @@ CREATE TABLE IF NOT EXISTS attempt(
   label TEXT NOT NULL DEFAULT '', started TEXT NOT NULL, ended TEXT,
   CHECK((state IN ('reserved','unknown') AND charged = worst) OR (state = 'released' AND charged = 0)
      OR (state = 'settled' AND charged BETWEEN 0 AND worst) OR (state = 'over' AND charged > worst)));
-CREATE INDEX IF NOT EXISTS open_attempt ON attempt(owner) WHERE state = 'reserved';
 CREATE INDEX IF NOT EXISTS answered ON attempt(endpoint, response_id) WHERE response_id IS NOT NULL;
 """
 """What a new store begins with; ``upgrade`` does the rest."""
@@ -60,6 +59,16 @@ UPDATE attempt SET {column} = (
 WHERE items IS NOT NULL AND items <> '[]';
 """
 
+# Every index that a booking touches is a page to write and to wait for: few, and none for what is only begun.
+_THIRD = """
+DROP INDEX IF EXISTS open_attempt;
+DROP INDEX unsettled;
+DROP INDEX totals;
+CREATE INDEX unsettled ON attempt(state, owner) WHERE state IN ('reserved', 'unknown');
+CREATE INDEX totals ON attempt(
+  day, model, label, origin, state, cost_nano, cost_rest, worst, estimate) WHERE state <> 'reserved';
+"""
+
 
 def upgrade(store: Store) -> None:
     """Bring the ledger's tables up to today, in one transaction. Raises ``StoreError`` for a newer store."""
@@ -90,9 +99,17 @@ def _second(connection: sqlite3.Connection) -> None:
     connection.create_function("rest_of", 1, lambda cost: split(Decimal(cost))[1], deterministic=True)
     kinds = [(name, "web_search" if name == "web_searches" else name) for name in BUCKETS]
     billed = [_BILLED.format(column=c, kind=k) for c, k in kinds if c != "thinking"]
+    _execute(connection, _SECOND + "".join(billed))
+
+
+def _third(connection: sqlite3.Connection) -> None:
+    _execute(connection, _THIRD)
+
+
+def _execute(connection: sqlite3.Connection, statements: str) -> None:
     # Not executescript: it would commit what came before.
-    for statement in (_SECOND + "".join(billed)).split(";"):
+    for statement in statements.split(";"):
         connection.execute(statement)
 
 
-_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_second,)
+_STEPS: tuple[Callable[[sqlite3.Connection], None], ...] = (_second, _third)

@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from llmkit.errors import StoreError
-from llmkit.ledger import Ledger
+from llmkit.ledger import Entry, Ledger
 from llmkit.store import Store
 from llmkit.tables import SCHEMA
 
@@ -39,7 +39,22 @@ def test_an_older_store_is_brought_up_to_today_with_its_usage_and_exact_sums(old
     assert rows[0] == ("2026-11-20", 11, 3, 2, 0, "priority", "us", None)
     assert rows[1] == ("2026-11-20", *[None] * 7)
     assert ledger.spend().certain == Decimal("0.0000000799") + Decimal("1E-25")
-    assert store.read("PRAGMA user_version") == [(1,)]
+    assert store.read("PRAGMA user_version") == [(2,)]
+    indexes = store.read("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY 1")
+    assert [name for (name,) in indexes] == ["answered", "finer", "totals", "unsettled"]
+    store.close()
+
+
+def test_what_is_only_begun_is_in_the_sums_too(old):
+    store = Store(old, schema=SCHEMA)
+    ledger = Ledger(store)
+    before, by_model = ledger.spend(), {name: spend for name, _, spend in ledger.totals()}
+    ledger.reserve(Entry("c2", "k2", "anthropic", "claude-opus-5-5", "", (), 7))
+    after = ledger.spend()
+    assert (after.worst - before.worst, after.certain) == (Decimal("0.000000007"), before.certain)
+    assert after.attempts == before.attempts + 1 == by_model["claude-opus-5-5"].attempts + 1
+    sums = {(name, origin): spend.worst for name, origin, spend in ledger.totals()}
+    assert sums["claude-opus-5-5", "no answer"] == Decimal("0.000000007")
     store.close()
 
 
