@@ -37,13 +37,13 @@ class Team:
             self._stack = opened.pop_all()
 
     def _start(self, opened: ExitStack, scope: Scope, way: Way, url: str) -> None:
-        given = {"peer": way.peer, "url": url, **way.given}
+        given = {"url": url, **way.given}
         if way.on_disk:
             given["store"] = str(scope.folder / f"store-{next(self._numbers)}.sqlite")
         try:
             python = environments.python(way.environment, scope.environments)
             worker = opened.enter_context(Worker(python, more=keyed(url)))
-            worker.make("benchmarks.blocks:Block", **given)
+            worker.make(way.makes, **given)
         except (NotInstalled, Failed) as error:
             self.lost[way.name] = last_line(error)
         else:
