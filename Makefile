@@ -6,7 +6,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: lab test lint types unit notebooks browser conformance clients bless lock clean torture setup-lab setup-test
+.PHONY: lab test lint types unit notebooks browser conformance clients bench bless lock clean torture setup-lab setup-test
 
 lab: setup-lab
 	$(BIN)/llmkit lab
@@ -35,6 +35,10 @@ conformance: setup-test
 clients: setup-test
 	$(BIN)/python -m tests.vendor_clients
 
+bench: setup-test
+	$(BIN)/python -m benchmarks.environments
+	$(BIN)/python -m benchmarks
+
 bless: setup-test
 	$(BIN)/python -m tools.bless
 
@@ -45,7 +49,7 @@ lock: setup-test
 	$(BIN)/python -m tools.lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis screenshots
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .bench screenshots
 
 setup-lab:
 	@$(PYTHON) tools/setup.py lab
