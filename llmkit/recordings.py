@@ -205,6 +205,7 @@ def _missing(name: str, request: Request) -> str:
 
 # What a layer further out reads from an answer is read again when it is replayed.
 _PACKED = [f.name for f in fields(Response) if f.name not in ("parsed", "invalid", "steps")]
+_LONG = 65_536
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -226,7 +227,10 @@ def pack(response: Response, content: str) -> bytes:
     }
     body["usage"] = None if response.usage is None else _usage_out(response.usage)
     text = f'{_json(body)[:-1]},"request":{content}}}'
-    return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
+    data = text.encode("utf-8", "surrogatepass")
+    # A window of the usual 32 KB takes longer to make than an answer to press.
+    press = zlib.compressobj(1, zlib.DEFLATED, 14, 7) if len(data) < _LONG else zlib.compressobj(1)
+    return press.compress(data) + press.flush()
 
 
 def unpack(data: bytes) -> Response:
