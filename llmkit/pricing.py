@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +15,8 @@ from .records import Cost, LineItem, Usage
 
 # Money is never rounded, whatever decimal context the caller works in: inexact arithmetic raises.
 _EXACT = Context(prec=80, traps=[Inexact, InvalidOperation])
+_add: Callable[[int, Any, Decimal], Decimal] = _EXACT.fma
+_NOTHING = Decimal(0)
 _PER_TOKEN = Decimal(10) ** -6
 
 _US = Decimal("1.1")
@@ -100,6 +102,41 @@ def price(
     Returns:
         A Cost; its total is None, with the reason as note, if any price is not known.
     """
+    if outcome != "refusal" and not usage.parts and not usage.web_searches:
+        plain = _plain(usage, _tariff(book, model, on, usage.speed, usage.tier, usage.geo))
+        if plain is not None:
+            return plain
+    return _itemised(usage, model, on, outcome=outcome, any_text=any_text, book=book)
+
+
+def _plain(usage: Usage, tariff: tuple[_Band, ...] | str) -> Cost | None:
+    """The bill of tokens alone, its lines made when they are read; None where there is more to be said."""
+    if isinstance(tariff, str):
+        return None
+    new, short, long, read = usage.input, usage.cache_write_5m, usage.cache_write_1h, usage.cache_read
+    prompt = new + short + long + read
+    for band in tariff:
+        if prompt > band.over or not band.over:
+            break
+    else:
+        return None
+    try:
+        total = _add(new, band.input, _NOTHING) if new else _NOTHING
+        if short:
+            total = _add(short, band.cache_write_5m, total)
+        if long:
+            total = _add(long, band.cache_write_1h, total)
+        if read:
+            total = _add(read, band.cache_read, total)
+        if usage.output:
+            total = _add(usage.output, band.output, total)
+    except TypeError:  # a kind without a rate
+        return None
+    return Cost.written_when_read(total, partial(_lines, usage, band))
+
+
+def _itemised(usage: Usage, model: str, on: date, *, outcome: str, any_text: bool, book: PriceBook) -> Cost:
+    """The bill of any usage, line by line."""
     refused = outcome == "refusal" and not any_text and not usage.web_searches
     if refused and on >= _REFUSALS_FREE_SINCE and catalog_facts(model):
         return Cost(Decimal(0), note="refused before any output: not billed")
@@ -107,9 +144,10 @@ def price(
     notes: list[str] = []
     for name, part in usage.parts or ((None, usage),):
         band = _band(book, name or model, on, part)
-        lacking = band if isinstance(band, str) else _add_tokens(items, part, band)
+        lacking = band if isinstance(band, str) else _lacking(part, band)
         if isinstance(band, str) or lacking:
             return Cost(None, note=lacking)
+        items += _lines(part, band)
         if band.over and usage.web_searches:
             notes.append(_LOOP_NOTE.format(band.over))
     if usage.web_searches:
@@ -275,15 +313,23 @@ def _band(book: PriceBook, model: str, on: date, usage: Usage) -> _Band | str:
     return next(fitting, f"{model!r} has no price row for a prompt of {prompt:,} tokens on {on}")
 
 
-def _add_tokens(items: list[LineItem], usage: Usage, band: _Band) -> str:
-    """Add one line for each kind used; the reason where a kind has no rate, else ""."""
+def _lacking(usage: Usage, band: _Band) -> str:
+    """Why a kind that was used has no rate, or ""."""
     for kind in _KINDS:
-        quantity, rate = getattr(usage, kind), getattr(band, kind)
-        if quantity and rate is None:
+        quantity = getattr(usage, kind)
+        if quantity and getattr(band, kind) is None:
             return f"the price row {band.row} has no rate for {quantity:,} tokens of {kind}; add {kind}="
-        if quantity:
-            items.append(LineItem(kind, quantity, rate, _EXACT.multiply(quantity, rate), band.row))
     return ""
+
+
+def _lines(usage: Usage, band: _Band) -> tuple[LineItem, ...]:
+    """One line for each kind used."""
+    return tuple(
+        LineItem(kind, quantity, rate, _EXACT.multiply(quantity, rate), band.row)
+        for kind in _KINDS
+        if (quantity := getattr(usage, kind))
+        for rate in (getattr(band, kind),)
+    )
 
 
 def _overhead(messages: int, tools: int) -> int:
