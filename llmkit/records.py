@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from .cost import Cost as Cost
+from .cost import LineItem as LineItem
 from .errors import UsageError
 from .render import markdown, sentence
 
@@ -249,57 +251,6 @@ class Usage:
     def prompt(self) -> int:
         """All prompt tokens, cached or not."""
         return self.input + self.cache_write_5m + self.cache_write_1h + self.cache_read
-
-
-@dataclass(frozen=True, slots=True)
-class LineItem:
-    """One line of a bill: ``quantity`` of ``kind`` at ``rate`` USD each, of one price row."""
-
-    kind: str
-    quantity: int
-    rate: Decimal
-    amount: Decimal
-    row: str
-
-
-class _Unwritten:
-    """The lines of a bill that nobody has read yet: what writes them."""
-
-    __slots__ = ("_write",)
-    _write: Callable[[], tuple[LineItem, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class Cost(_Unwritten):
-    """What one answer costs in USD; ``total`` None means unknown, and ``note`` says why."""
-
-    total: Decimal | None
-    items: tuple[LineItem, ...] = ()
-    note: str = ""
-
-    @staticmethod
-    def written_when_read(total: Decimal, write: Callable[[], tuple[LineItem, ...]]) -> Cost:
-        """A cost whose lines are made when they are first read; most never are."""
-        cost = _new_cost(Cost)
-        _set_total(cost, total)
-        _set_note(cost, "")
-        _set_write(cost, write)
-        return cost
-
-    if not TYPE_CHECKING:  # a type checker would believe in every attribute
-
-        def __getattr__(self, name):
-            """Asked only for what is not there: the lines that are still to be written."""
-            if name != "items":
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            _set_items(self, self._write())
-            return self.items
-
-
-# A frozen record's own way of setting attributes takes twice as long, and a price is made for every answer.
-_new_cost = Cost.__new__
-_set_total, _set_items, _set_note = (vars(Cost)[name].__set__ for name in ("total", "items", "note"))
-_set_write = vars(_Unwritten)["_write"].__set__
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 HOME = Path(__file__).parent.parent / "llmkit"
 
 FLOORS = {
-    1: {"errors", "render", "records"},
+    1: {"errors", "render", "records", "cost"},
     2: {"models", "pricing", "distributions", "stats", "worth", "rehearsal", "estimates", "rules"}
     | {"pace", "repeats", "power", "multiplicity", "sequential", "intervals", "breakeven", "belief", "buying"}
     | {"strengths", "calibration", "amounts", "shares"}
