@@ -57,3 +57,6 @@ class Cost(_Unwritten):
 _new_cost = Cost.__new__
 _set_total, _set_items, _set_note = (vars(Cost)[name].__set__ for name in ("total", "items", "note"))
 _set_write = vars(_Unwritten)["_write"].__set__
+
+NOT_PRICED = Cost(None, note="not priced")
+"""What an answer costs before it was priced."""

@@ -10,6 +10,7 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Literal
 
+from .cost import NOT_PRICED
 from .cost import Cost as Cost
 from .cost import LineItem as LineItem
 from .errors import UsageError
@@ -299,7 +300,7 @@ class Response:
     outcome: Outcome = "ok"
     stop_reason: str | None = None
     usage: Usage | None = None
-    cost: Cost = Cost(None, note="not priced")
+    cost: Cost = NOT_PRICED
     latency: float | None = None
     first_token: float | None = None
     request_id: str | None = None
