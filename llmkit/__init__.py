@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .catalog import model, models
     from .compare import compare
     from .comparison import Comparison
+    from .costs import Costs, costs
     from .endpoints import endpoint
     from .errors import (
         BudgetExceeded,
@@ -70,6 +71,7 @@ _ROOMS = {
     "catalog": ("model", "models"),
     "compare": ("compare",),
     "comparison": ("Comparison",),
+    "costs": ("Costs", "costs"),
     "endpoints": ("endpoint",),
     "errors": (
         *("BudgetExceeded", "CallError", "Interrupted", "LLMKitError", "NotConnected", "NotFetched"),
@@ -108,6 +110,7 @@ __all__ = [
     "CallError",
     "Comparison",
     "Cost",
+    "Costs",
     "Interrupted",
     "LLMKitError",
     "Ledger",
@@ -140,6 +143,7 @@ __all__ = [
     "checks",
     "compare",
     "connect",
+    "costs",
     "document",
     "endpoint",
     "fallback",

@@ -20,7 +20,9 @@ _NOTHING = Decimal(0)
 _PER_TOKEN = Decimal(10) ** -6
 
 _US = Decimal("1.1")
-_KINDS = ("input", "cache_write_5m", "cache_write_1h", "cache_read", "output")
+KINDS = ("input", "cache_write_5m", "cache_write_1h", "cache_read", "output")
+"""The kinds of token a price row has a rate for, those of the prompt first."""
+
 _HOME = frozenset({None, "global", "not_available"})
 _WEB_SEARCH = Decimal("0.01")
 _WEB_SEARCH_ROW = "server_tools/web_search"
@@ -57,6 +59,13 @@ class PriceBook:
         """The row at standard speed that prices such a prompt, of the first name that has any, or None."""
         rows = self.first(names, on, "standard")
         return highest(rows, on, speed="standard", prompt_tokens=prompt_tokens)
+
+    def turns(self, model: str) -> frozenset[date]:
+        """The days on which a price of the model begins or ends."""
+        facts = catalog_facts(model)
+        own = self.rows.get(facts.id if facts else model, ())
+        rows = (*own, *(facts.prices if facts else ()))
+        return frozenset(day for row in rows for day in (row.start, row.until) if day is not None)
 
     def first(self, names: Sequence[str], on: date, speed: str) -> tuple[PriceRow, ...]:
         """The candidates of the first name that has any."""
@@ -103,19 +112,19 @@ def price(
         A Cost; its total is None, with the reason as note, if any price is not known.
     """
     if outcome != "refusal" and not usage.parts and not usage.web_searches:
-        plain = _plain(usage, _tariff(book, model, on, usage.speed, usage.tier, usage.geo))
+        plain = _plain(usage, tariff(book, model, on, usage.speed, usage.tier, usage.geo))
         if plain is not None:
             return plain
     return _itemised(usage, model, on, outcome=outcome, any_text=any_text, book=book)
 
 
-def _plain(usage: Usage, tariff: tuple[_Band, ...] | str) -> Cost | None:
+def _plain(usage: Usage, bands: tuple[Band, ...] | str) -> Cost | None:
     """The bill of tokens alone, its lines made when they are read; None where there is more to be said."""
-    if isinstance(tariff, str):
+    if isinstance(bands, str):
         return None
     new, short, long, read = usage.input, usage.cache_write_5m, usage.cache_write_1h, usage.cache_read
     prompt = new + short + long + read
-    for band in tariff:
+    for band in bands:
         if prompt > band.over or not band.over:
             break
     else:
@@ -234,6 +243,11 @@ def _bands(
     return tuple(dict.fromkeys((row.prompt_tokens_over, _dearest(row, cached), row.output) for row in rows))
 
 
+def search_rate(model: str) -> Decimal | None:
+    """USD of one web search by a model; None where nobody says."""
+    return None if catalog_facts(model) is None else _WEB_SEARCH
+
+
 def catalog_facts(model: str) -> ModelFacts | None:
     """What the catalog knows of an id or alias, or None."""
     return known(model)
@@ -246,7 +260,7 @@ _LOOP_NOTE = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Band:
+class Band:
     """USD a token, multipliers included, for prompts of more than ``over`` tokens."""
 
     row: str
@@ -259,9 +273,9 @@ class _Band:
 
 
 @lru_cache(maxsize=4096)
-def _tariff(
+def tariff(
     book: PriceBook, model: str, on: date, speed: str, tier: str, geo: str | None
-) -> tuple[_Band, ...] | str:
+) -> tuple[Band, ...] | str:
     """Every band that may apply, highest threshold first, or why there is no price."""
     facts = catalog_facts(model)
     if facts is None and model not in book.rows:
@@ -293,40 +307,40 @@ def _factor(facts: ModelFacts | None, model: str, speed: str, tier: str, geo: st
     return _EXACT.multiply(factor, _US) if facts.inference_geo else factor
 
 
-def _scaled(row: PriceRow, factor: Decimal) -> _Band:
+def _scaled(row: PriceRow, factor: Decimal) -> Band:
     # Normalised, so that amounts carry no trailing zeros of the multiplication.
     rates: dict[str, Any] = {
         kind: None if rate is None else _EXACT.multiply(rate, factor).normalize(_EXACT)
-        for kind in _KINDS
+        for kind in KINDS
         for rate in (getattr(row, kind),)
     }
-    return _Band(row.id, row.prompt_tokens_over, **rates)
+    return Band(row.id, row.prompt_tokens_over, **rates)
 
 
-def _band(book: PriceBook, model: str, on: date, usage: Usage) -> _Band | str:
+def _band(book: PriceBook, model: str, on: date, usage: Usage) -> Band | str:
     """The rates that price this usage, or why there are none."""
-    tariff = _tariff(book, model, on, usage.speed, usage.tier, usage.geo)
-    if isinstance(tariff, str):
-        return tariff
+    bands = tariff(book, model, on, usage.speed, usage.tier, usage.geo)
+    if isinstance(bands, str):
+        return bands
     prompt = usage.prompt
-    fitting = (band for band in tariff if prompt > band.over or band.over == 0)
+    fitting = (band for band in bands if prompt > band.over or band.over == 0)
     return next(fitting, f"{model!r} has no price row for a prompt of {prompt:,} tokens on {on}")
 
 
-def _lacking(usage: Usage, band: _Band) -> str:
+def _lacking(usage: Usage, band: Band) -> str:
     """Why a kind that was used has no rate, or ""."""
-    for kind in _KINDS:
+    for kind in KINDS:
         quantity = getattr(usage, kind)
         if quantity and getattr(band, kind) is None:
             return f"the price row {band.row} has no rate for {quantity:,} tokens of {kind}; add {kind}="
     return ""
 
 
-def _lines(usage: Usage, band: _Band) -> tuple[LineItem, ...]:
+def _lines(usage: Usage, band: Band) -> tuple[LineItem, ...]:
     """One line for each kind used."""
     return tuple(
         LineItem(kind, quantity, rate, _EXACT.multiply(quantity, rate), band.row)
-        for kind in _KINDS
+        for kind in KINDS
         if (quantity := getattr(usage, kind))
         for rate in (getattr(band, kind),)
     )
