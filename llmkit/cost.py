@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+
+_Used, _Rates = TypeVar("_Used"), TypeVar("_Rates")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +22,10 @@ class LineItem:
 
 
 class _Unwritten:
-    """The lines of a bill that nobody has read yet: what writes them."""
+    """The lines of a bill that nobody has read yet: what writes them, and what of."""
 
-    __slots__ = ("_write",)
-    _write: Callable[[], tuple[LineItem, ...]]
+    __slots__ = ("_unwritten",)
+    _unwritten: tuple[Callable[..., tuple[LineItem, ...]], Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,14 @@ class Cost(_Unwritten):
     note: str = ""
 
     @staticmethod
-    def written_when_read(total: Decimal, write: Callable[[], tuple[LineItem, ...]]) -> Cost:
-        """A cost whose lines are made when they are first read; most never are."""
+    def written_when_read(
+        total: Decimal, write: Callable[[_Used, _Rates], tuple[LineItem, ...]], used: _Used, rates: _Rates
+    ) -> Cost:
+        """A cost whose lines are ``write(used, rates)``, made when they are first read; most never are."""
         cost = _new_cost(Cost)
         _set_total(cost, total)
         _set_note(cost, "")
-        _set_write(cost, write)
+        _set_unwritten(cost, (write, used, rates))
         return cost
 
     if not TYPE_CHECKING:  # a type checker would believe in every attribute
@@ -49,14 +53,15 @@ class Cost(_Unwritten):
             """Asked only for what is not there: the lines that are still to be written."""
             if name != "items":
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            _set_items(self, self._write())
+            write, used, rates = self._unwritten
+            _set_items(self, write(used, rates))
             return self.items
 
 
 # A frozen record's own way of setting attributes takes twice as long, and a price is made for every answer.
 _new_cost = Cost.__new__
 _set_total, _set_items, _set_note = (vars(Cost)[name].__set__ for name in ("total", "items", "note"))
-_set_write = vars(_Unwritten)["_write"].__set__
+_set_unwritten = vars(_Unwritten)["_unwritten"].__set__
 
 NOT_PRICED = Cost(None, note="not priced")
 """What an answer costs before it was priced."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
-from functools import lru_cache, partial
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -112,23 +112,24 @@ def price(
         A Cost; its total is None, with the reason as note, if any price is not known.
     """
     if outcome != "refusal" and not usage.parts and not usage.web_searches:
-        plain = _plain(usage, tariff(book, model, on, usage.speed, usage.tier, usage.geo))
+        plain = of_tokens(usage, tariff(book, model, on, usage.speed, usage.tier, usage.geo))
         if plain is not None:
             return plain
     return _itemised(usage, model, on, outcome=outcome, any_text=any_text, book=book)
 
 
-def _plain(usage: Usage, bands: tuple[Band, ...] | str) -> Cost | None:
+def of_tokens(usage: Usage, bands: tuple[Band, ...] | str) -> Cost | None:
     """The bill of tokens alone, its lines made when they are read; None where there is more to be said."""
     if isinstance(bands, str):
         return None
     new, short, long, read = usage.input, usage.cache_write_5m, usage.cache_write_1h, usage.cache_read
-    prompt = new + short + long + read
-    for band in bands:
-        if prompt > band.over or not band.over:
-            break
-    else:
-        return None
+    band = bands[-1]
+    if band.over or len(bands) > 1:
+        prompt = new + short + long + read
+        fitting = [band for band in bands if prompt > band.over or not band.over]
+        if not fitting:
+            return None
+        band = fitting[0]
     try:
         total = _add(new, band.input, _NOTHING) if new else _NOTHING
         if short:
@@ -141,7 +142,7 @@ def _plain(usage: Usage, bands: tuple[Band, ...] | str) -> Cost | None:
             total = _add(usage.output, band.output, total)
     except TypeError:  # a kind without a rate
         return None
-    return Cost.written_when_read(total, partial(_lines, usage, band))
+    return Cost.written_when_read(total, _lines, usage, band)
 
 
 def _itemised(usage: Usage, model: str, on: date, *, outcome: str, any_text: bool, book: PriceBook) -> Cost:
