@@ -1,7 +1,7 @@
 """Ways of pricing usages, each for the environment of its package: python -m benchmarks.price_ways WAY FILE
 
-Says how many rows one round prices and their total in USD; then, for every line it hears, prices them all
-once and says the CPU seconds that took.
+Says how many rows a round prices, their total and the first prices, in USD; then, for every line it hears,
+prices them all once and says the CPU seconds that took.
 """
 
 from __future__ import annotations
@@ -10,57 +10,77 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
-KINDS = ("input", "cache_write_5m", "cache_write_1h", "cache_read", "output")
+from .usages import KINDS, Usages
+
 ROWS = 1_000_000
 """How many rows a column has, the usages one after the other as often as it takes."""
 
-Usages = Sequence[tuple[str, Mapping[str, int]]]
-Way = Callable[[Usages, date], tuple[int, Callable[[], Any], Callable[[Any], Any]]]
+
+@dataclass(frozen=True)
+class Pricing:
+    """What a way does in a round.
+
+    Attributes:
+        work: prices all rows.
+        total: what ``work`` gave -> USD of all rows, as its user would add them up.
+        each: what ``work`` gave -> USD of every usage.
+    """
+
+    rows: int
+    work: Callable[[], Any]
+    total: Callable[[Any], Any]
+    each: Callable[[Any], Sequence[Any]]
 
 
-def door(usages: Usages, on: date) -> Any:
+Way = Callable[[Usages, date], Pricing]
+
+
+def door(usages: Usages, on: date) -> Pricing:
     """llmkit's ``pricing.price``."""
     from llmkit.pricing import price
     from llmkit.records import Usage
 
     asked = [(Usage(**counts), model) for model, counts in usages]
-    return len(asked), lambda: [price(usage, model, on).total for usage, model in asked], _exact
+    return Pricing(
+        len(asked), lambda: [price(usage, model, on).total for usage, model in asked], _exact, list
+    )
 
 
-def lines(usages: Usages, on: date) -> Any:
+def lines(usages: Usages, on: date) -> Pricing:
     """The same with the lines of every bill read."""
     from llmkit.pricing import price
     from llmkit.records import Usage
 
     asked = [(Usage(**counts), model) for model, counts in usages]
-    return len(asked), lambda: [price(usage, model, on).items for usage, model in asked], _of_lines
+    return Pricing(len(asked), lambda: [price(u, model, on).items for u, model in asked], _of_bills, _bills)
 
 
-def settled(usages: Usages, on: date) -> Any:
+def settled(usages: Usages, on: date) -> Pricing:
     """llmkit's ``bills.bill``, as every answer is priced."""
     from llmkit.bills import bill
     from llmkit.records import Response, Usage
 
     answers = [Response("", m, usage=Usage(**counts), endpoint="anthropic") for m, counts in usages]
-    return len(answers), lambda: [bill(r, asked=r.model, on=on).total for r in answers], _exact
+    return Pricing(len(answers), lambda: [bill(r, asked=r.model, on=on).total for r in answers], _exact, list)
 
 
-def inner(usages: Usages, on: date) -> Any:
+def inner(usages: Usages, on: date) -> Pricing:
     """The same by bands found before: what is left is the sum and its record."""
     from llmkit.pricing import DEFAULT, of_tokens, tariff
     from llmkit.records import Usage
 
     bands = {model: tariff(DEFAULT, model, on, "standard", "standard", None) for model, _ in usages}
     asked = [(Usage(**counts), bands[model]) for model, counts in usages]
-    return len(asked), lambda: [of_tokens(usage, of).total for usage, of in asked], _exact
+    return Pricing(len(asked), lambda: [of_tokens(usage, of).total for usage, of in asked], _exact, list)
 
 
-def column(usages: Usages, on: date) -> Any:
+def column(usages: Usages, on: date) -> Pricing:
     """llmkit's ``charges.charge``: counts and the place of each row's model in numpy arrays."""
     import numpy as np
 
@@ -73,24 +93,37 @@ def column(usages: Usages, on: date) -> Any:
     frame = _frame(usages)
     counts = {kind: frame[kind].to_numpy() for kind in KINDS}
     which = frame["model"].map({name: place for place, name in enumerate(names)}).to_numpy(np.intp)
-    digits = tables.digits
-    return ROWS, lambda: charge(tables, counts, which)[0], lambda units: Decimal(total(units)).scaleb(-digits)
+
+    def usd(units: int) -> Decimal:
+        return Decimal(units).scaleb(-tables.digits)
+
+    return Pricing(
+        ROWS,
+        lambda: charge(tables, counts, which)[0],
+        lambda units: usd(total(units)),
+        lambda units: [usd(n) for n in units[: len(usages)].tolist()],
+    )
 
 
-def costs(usages: Usages, on: date, *, kind: str = "category") -> Any:
+def costs(usages: Usages, on: date, *, kind: str = "category") -> Pricing:
     """llmkit's ``kit.costs`` of a frame whose models are named by a categorical column."""
     import llmkit as kit
 
     frame = _frame(usages).astype({"model": kind})
-    return ROWS, lambda: kit.costs(frame, day=on), lambda found: found.total
+    return Pricing(
+        ROWS,
+        lambda: kit.costs(frame, day=on),
+        lambda found: found.total,
+        lambda found: found.decimals.tolist()[: len(usages)],
+    )
 
 
-def costs_of_text(usages: Usages, on: date) -> Any:
+def costs_of_text(usages: Usages, on: date) -> Pricing:
     """The same with names of models as text."""
     return costs(usages, on, kind="object")
 
 
-def genai_prices(usages: Usages, on: date) -> Any:
+def genai_prices(usages: Usages, on: date) -> Pricing:
     """genai-prices' ``calc_price``."""
     from genai_prices import Usage, calc_price
 
@@ -113,10 +146,10 @@ def genai_prices(usages: Usages, on: date) -> Any:
         told: dict[str, Any] = {"provider_id": "anthropic", "genai_request_timestamp": noon}
         return [calc_price(usage, model, **told).total_price for usage, model in asked]
 
-    return len(asked), work, _exact
+    return Pricing(len(asked), work, _exact, list)
 
 
-def litellm(usages: Usages, on: date) -> Any:
+def litellm(usages: Usages, on: date) -> Pricing:
     """LiteLLM's ``cost_per_token``, told the lives of cache writes; it knows no days."""
     from litellm import cost_per_token
     from litellm.types.utils import CacheCreationTokenDetails, PromptTokensDetailsWrapper, Usage
@@ -146,10 +179,10 @@ def litellm(usages: Usages, on: date) -> Any:
     def work() -> list[tuple[float, float]]:
         return [cost_per_token(model=m, custom_llm_provider="anthropic", usage_object=u) for u, m in asked]
 
-    return len(asked), work, _added
+    return Pricing(len(asked), work, _added, _sums)
 
 
-def litellm_plain(usages: Usages, on: date) -> Any:
+def litellm_plain(usages: Usages, on: date) -> Pricing:
     """LiteLLM's ``cost_per_token`` by its plain arguments, which say nothing of the lives of cache writes."""
     from litellm import cost_per_token
 
@@ -164,24 +197,11 @@ def litellm_plain(usages: Usages, on: date) -> Any:
         }
         for model, counts in usages
     ]
-    return len(asked), lambda: [cost_per_token(**told) for told in asked], _added
+    return Pricing(len(asked), lambda: [cost_per_token(**told) for told in asked], _added, _sums)
 
 
-WAYS: Mapping[str, Way] = {
-    way.__name__: way
-    for way in (
-        door,
-        inner,
-        lines,
-        settled,
-        column,
-        costs,
-        costs_of_text,
-        genai_prices,
-        litellm,
-        litellm_plain,
-    )
-}
+_OURS = (door, inner, lines, settled, column, costs, costs_of_text)
+WAYS: Mapping[str, Way] = {way.__name__: way for way in (*_OURS, genai_prices, litellm, litellm_plain)}
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -189,11 +209,15 @@ def main(arguments: Sequence[str]) -> None:
     said, sys.stdout = sys.stdout, sys.stderr
     name, path = arguments
     given = json.loads(Path(path).read_text("utf-8"))
-    rows, work, total = WAYS[name](given["usages"], date.fromisoformat(given["on"]))
-    print(json.dumps({"rows": rows, "total": str(total(work()))}), file=said, flush=True)
+    pricing = WAYS[name](given["usages"], date.fromisoformat(given["on"]))
+    found = pricing.work()
+    each = [str(amount) for amount in pricing.each(found)]
+    first = {"rows": pricing.rows, "total": str(pricing.total(found)), "each": each}
+    print(json.dumps(first), file=said, flush=True)
+    del found
     for _ in sys.stdin:
         start = time.process_time()
-        work()
+        pricing.work()
         print(time.process_time() - start, file=said, flush=True)
 
 
@@ -203,12 +227,20 @@ def _exact(amounts: Sequence[Decimal]) -> Decimal:
         return sum(amounts, Decimal(0))
 
 
+def _sums(pairs: Sequence[tuple[float, float]]) -> list[float]:
+    return [prompt + answer for prompt, answer in pairs]
+
+
 def _added(pairs: Sequence[tuple[float, float]]) -> float:
-    return sum(prompt + answer for prompt, answer in pairs)
+    return sum(_sums(pairs))
 
 
-def _of_lines(bills: Sequence[Sequence[Any]]) -> Decimal:
-    return _exact([line.amount for lines in bills for line in lines])
+def _bills(bills: Sequence[Sequence[Any]]) -> list[Decimal]:
+    return [_exact([line.amount for line in bill]) for bill in bills]
+
+
+def _of_bills(bills: Sequence[Sequence[Any]]) -> Decimal:
+    return _exact(_bills(bills))
 
 
 def _frame(usages: Usages) -> Any:

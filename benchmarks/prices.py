@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from llmkit.models import find
 from llmkit.session import catalog_day
 
 from .environments import NotInstalled, python
 from .figures import Scope, Series, Target
-from .price_ways import KINDS, Usages
+from .usages import pseudo_random, truth
 
-ONE, MANY, OFF = "a price", "prices by the column", "prices, their total against Decimal"
+ONE, MANY = "a price", "prices by the column"
+OFF, INEXACT = "prices, their total less that of Decimals", "prices that are not to the last digit"
 LLMKIT = "llmkit"
 GENAI, LITELLM = "genai-prices", "LiteLLM"
 COLUMN = "llmkit, columns in numpy"
 
 USAGES = 2_000
-MODELS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-4-5-20251101")
 ROOT = Path(__file__).resolve().parent.parent
 # What a child is told of this machine: no key, no proxy, no file of settings.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT")
 _QUIET = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "DO_NOT_TRACK": "1"}
+_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,8 @@ TARGETS = [
     Target(MANY, COLUMN, 20.0, at_least=True),
     Target(OFF, LLMKIT, 0.0),
     Target(OFF, COLUMN, 0.0),
+    Target(INEXACT, LLMKIT, 0.0),
+    Target(INEXACT, COLUMN, 0.0),
 ]
 
 
@@ -81,8 +82,9 @@ class Child:
             env=passed | _QUIET | {"HOME": home, "PYTHONPATH": str(ROOT)},
             text=True,
         )
-        assert self._process.stdout is not None
-        first = self._process.stdout.readline()
+        self._limit = threading.Timer(_SECONDS, self._process.kill)
+        self._limit.start()
+        first = self._line()
         if not first:
             self.__exit__()
             raise ChildProcessError(
@@ -90,18 +92,24 @@ class Child:
             )
         said = json.loads(first)
         self.rows, self.total = int(said["rows"]), Decimal(said["total"])
+        self.each = [Decimal(amount) for amount in said["each"]]
 
     def seconds(self) -> float:
         """CPU seconds of pricing all rows once."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return float(self._process.stdout.readline())
+        return float(self._line())
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._limit.cancel()
         self._process.kill()
         self._process.communicate()
 
@@ -124,41 +132,16 @@ def run(scope: Scope) -> Iterator[Series]:
         for _ in range(scope.rounds):
             for way, child in children.items():
                 taken[way].append(child.seconds())
-        exact = truth(usages, on)
-        for way, child in children.items():
-            yield _series(way, child.rows, taken[way])
-            off = float(child.total - exact * (child.rows // USAGES))
-            yield Series(OFF, way.name, "USD", (off,) * scope.rounds)
+    exact = truth(usages, on)
+    for way, child in children.items():
+        off = child.total - sum(exact) * (child.rows // USAGES)
+        wrong = sum(a != b for a, b in zip(child.each, exact, strict=True))
+        yield _speed(way, child.rows, taken[way])
+        yield Series(OFF, way.name, "USD", (float(off),) * scope.rounds)
+        yield Series(INEXACT, way.name, f"of {USAGES:,}", (float(wrong),) * scope.rounds)
 
 
-def _series(way: Way, rows: int, seconds: list[float]) -> Series:
+def _speed(way: Way, rows: int, seconds: list[float]) -> Series:
     if way.suite == ONE:
         return Series(ONE, way.name, "µs", tuple(each / rows * 1e6 for each in seconds))
     return Series(MANY, way.name, "million rows/s", tuple(rows / each / 1e6 for each in seconds))
-
-
-def pseudo_random(many: int, *, seed: int = 20261122) -> Usages:
-    """Usages with and without caches, some beyond the size at which a prompt costs more; always the same."""
-    chance = random.Random(seed)
-    made: list[tuple[str, Mapping[str, int]]] = []
-    for _ in range(many):
-        counts = {
-            kind: chance.choice((0, chance.randrange(2_000), chance.randrange(120_000))) for kind in KINDS
-        }
-        counts |= {"input": 1 + chance.randrange(10_000), "output": 1 + chance.randrange(4_000)}
-        made.append((chance.choice(MODELS), counts))
-    return made
-
-
-def truth(usages: Usages, on: date) -> Decimal:
-    """USD of all, from the rows of the catalog with nothing but Decimals."""
-    with localcontext() as context:
-        context.prec = 80
-        return sum((_by_hand(model, counts, on) for model, counts in usages), Decimal(0))
-
-
-def _by_hand(model: str, counts: Mapping[str, int], on: date) -> Decimal:
-    row = find(model).price_row(on, prompt_tokens=sum(counts[kind] for kind in KINDS[:4]))
-    assert row is not None
-    rates: Mapping[str, Any] = {kind: getattr(row, kind) for kind in KINDS}
-    return sum((counts[kind] * rates[kind] for kind in KINDS), Decimal(0)).scaleb(-6)

@@ -153,7 +153,8 @@ def costs(
         units, known = charge(tables, numbers, which)
     except ValueError as error:
         raise UsageError(f"{error}; drop or correct such rows") from None
-    units, known = np.where(unknown, 0, units), known & ~unknown
+    if unknown.any():
+        units, known = np.where(unknown, 0, units), known & ~unknown
     reasons = _reasons(known, unknown, which, [why for _, why in found])
     return Costs(units, tables.digits, known, reasons, frame)
 
