@@ -101,8 +101,6 @@ def crossed(columns: Sequence[Coded]) -> tuple[list[tuple[Any, ...]], Places | N
             cells = cells * len(column.values)
         if column.codes is not None:
             cells = column.codes if cells is None else cells + column.codes
-        elif cells is not None:
-            continue
     if cells is None:
         return [tuple(column.values[0] for column in columns)], None
     found, which = _distinct(cells, math.prod(shape))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-_Used, _Rates = TypeVar("_Used"), TypeVar("_Rates")
+_Used = TypeVar("_Used")
+_Rates = TypeVar("_Rates")
 
 
 @dataclass(frozen=True, slots=True)
