@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .catalog import model, models
     from .compare import compare
     from .comparison import Comparison
-    from .costs import Costs, costs
+    from .costs import costs
     from .endpoints import endpoint
     from .errors import (
         BudgetExceeded,
@@ -71,7 +71,7 @@ _ROOMS = {
     "catalog": ("model", "models"),
     "compare": ("compare",),
     "comparison": ("Comparison",),
-    "costs": ("Costs", "costs"),
+    "costs": ("costs",),
     "endpoints": ("endpoint",),
     "errors": (
         *("BudgetExceeded", "CallError", "Interrupted", "LLMKitError", "NotConnected", "NotFetched"),
@@ -110,7 +110,6 @@ __all__ = [
     "CallError",
     "Comparison",
     "Cost",
-    "Costs",
     "Interrupted",
     "LLMKitError",
     "Ledger",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def words(log: pd.DataFrame, name: str, given: str) -> Coded:
 def days(log: pd.DataFrame, given: str | date, today: date) -> Coded:
     """The UTC days of the column called ``given``, or that day for all rows; ``today`` where none is said."""
     if isinstance(given, datetime):
-        return Coded([given.date()])
+        return Coded([(given.astimezone(UTC) if given.tzinfo else given).date()])
     if isinstance(given, date):
         return Coded([given])
     if given not in log:

@@ -25,7 +25,9 @@ from .session import prices_now
 
 _SAID = ("model", "tier", "speed", "geo")
 _NO_MODEL, _NO_DAY = "the model is not known", "the day is not known"
-_NO_COUNT, _NO_RATE = "a count is not known", "a kind of token or the size of the prompt has no price"
+_NO_COUNT = "a count is not known"
+_NO_RATE = "a kind of token, or a prompt of its size, has no price for {!r}"
+_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -97,13 +99,18 @@ class Costs:
 
     def __repr__(self) -> str:
         lines = [f"{len(self.units):,} rows cost ${self.certain:,f}"]
-        lines += [f"  {n:,} of them in no sum: {why}" for why, n in self.unpriced.items()]
+        lines += [f"  {rows:,} of them in no sum: {why}" for why, rows in self._told()]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         rows = [["priced", f"{int(self.known.sum()):,}", f"{self.certain:,f}"]]
-        rows += [[why, f"{n:,}", "not known"] for why, n in self.unpriced.items()]
+        rows += [[why, f"{n:,}", "not known"] for why, n in self._told()]
         return table(["rows", "number", "USD"], rows, caption=f"{len(self.units):,} rows of usage")
+
+    def _told(self) -> list[tuple[str, int]]:
+        """Why most rows have no price -> how many."""
+        told, rest = list(self.unpriced.items())[:_SHOWN], list(self.unpriced.values())[_SHOWN:]
+        return [*told, (f"{len(rest)} more reasons", sum(rest))] if rest else told
 
 
 def costs(
@@ -130,7 +137,8 @@ def costs(
         log: a frame, or columns by name. Needs counts in ``input`` and ``output``; what else it has not is 0.
         input: the column of uncached prompt tokens; where a log counts the whole prompt, take the cached off.
         output, cache_read, cache_write_5m, cache_write_1h, web_searches: the columns of the other counts.
-        model: a column of exact ids, aliases or "endpoint/model"; or one such name for all rows.
+        model: a column of exact ids or aliases, or of "endpoint/model" where another vendor served (then a
+            price of your own is needed); or one such name for all rows.
         day: a column of days or moments (a moment without a zone is in UTC), or one day. Without a column
             "day" today's prices hold.
         tier, speed, geo: columns as the provider names them, or one word for all rows. Where nothing is said
@@ -173,7 +181,11 @@ def _tariff(
         return Tariff(), _NO_MODEL if model is None else _NO_DAY
     name = canonical(model)
     bands = tariff(book, name, day, speed or "standard", tier or "standard", geo)
-    return (Tariff(), bands) if isinstance(bands, str) else (Tariff(bands, search_rate(name)), _NO_RATE)
+    return (
+        (Tariff(), bands)
+        if isinstance(bands, str)
+        else (Tariff(bands, search_rate(name)), _NO_RATE.format(model))
+    )
 
 
 def _reasons(

@@ -1,4 +1,4 @@
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 
 import numpy as np
 import pandas as pd
@@ -91,7 +91,8 @@ def test_days_are_days_in_utc_however_they_are_written():
 def test_one_day_stands_for_all_rows_and_today_for_nothing_said():
     log = pd.DataFrame({"input": [1]})
     assert days(log, "day", TODAY).values == [TODAY]
-    for given in ("2026-01-02", date(2026, 1, 2), datetime(2026, 1, 2, 3)):
+    late = datetime(2026, 1, 1, 22, tzinfo=timezone(-timedelta(hours=5)))
+    for given in ("2026-01-02", date(2026, 1, 2), datetime(2026, 1, 2, 3), late):
         assert days(log, given, TODAY).values == [date(2026, 1, 2)]
 
 

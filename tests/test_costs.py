@@ -50,6 +50,22 @@ def test_what_has_no_price_is_in_no_sum_and_says_why():
     assert "a count is not known" in found._repr_html_()
 
 
+def test_of_many_reasons_the_commonest_are_shown():
+    log = pd.DataFrame(
+        {"model": [f"nobody's-{n}" for n in range(40)] + ["nobody's-7"], "input": 1, "output": 1}
+    )
+    words = repr(kit.costs(log)).splitlines()
+    assert words[1].startswith('  2 of them in no sum: no price is known for "nobody\'s-7"')
+    assert len(words) == 12 and words[-1] == "  30 of them in no sum: 30 more reasons"
+
+
+def test_a_count_whose_kind_has_no_price_says_so():
+    kit.connect("offline")
+    kit.price("xroute/gpt-5", input=1, output=2)
+    found = kit.costs({"input": [1], "output": [1], "cache_read": [1]}, model="xroute/gpt-5")
+    assert found.unpriced == {"a kind of token, or a prompt of its size, has no price for 'xroute/gpt-5'": 1}
+
+
 def test_sums_by_a_column_are_exact_and_dearest_first():
     found = kit.costs(LOG.assign(model=["claude-opus-5-5", "claude-haiku-5-5", "claude-haiku-5-5", "gpt-9"]))
     frame = found.by("model")
@@ -117,9 +133,10 @@ def test_the_ledgers_own_frame_is_a_log_and_costs_what_was_booked():
         model("Name the four Galilean moons.", cache="5m")
         model("Tell it as a story.")
     frame = kit.ledger().frame()
-    found = kit.costs(frame, model="served")
-    assert found.decimals.tolist() == frame["cost"].tolist()
-    assert found.total == kit.ledger().spend().certain
+    for column in ("served", "model"):
+        found = kit.costs(frame, model=column)
+        assert found.decimals.tolist() == frame["cost"].tolist()
+        assert found.total == kit.ledger().spend().certain
 
 
 def test_a_row_too_dear_for_64_bits_is_exact():
