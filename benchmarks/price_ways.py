@@ -1,19 +1,11 @@
-"""Ways of pricing usages, each for the environment of its package: python -m benchmarks.price_ways WAY FILE
-
-Says how many rows a round prices, their total and the first prices, in USD; then, for every line it hears,
-prices them all once and says the CPU seconds that took.
-"""
+"""Ways of pricing usages, each for the environment of its package."""
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, localcontext
-from pathlib import Path
 from typing import Any
 
 from .usages import KINDS, Usages
@@ -204,21 +196,21 @@ _OURS = (door, inner, lines, settled, column, costs, costs_of_text)
 WAYS: Mapping[str, Way] = {way.__name__: way for way in (*_OURS, genai_prices, litellm, litellm_plain)}
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Price for as long as lines come in; what a package prints goes to standard error."""
-    said, sys.stdout = sys.stdout, sys.stderr
-    name, path = arguments
-    given = json.loads(Path(path).read_text("utf-8"))
-    pricing = WAYS[name](given["usages"], date.fromisoformat(given["on"]))
-    found = pricing.work()
-    each = [str(amount) for amount in pricing.each(found)]
-    first = {"rows": pricing.rows, "total": str(pricing.total(found)), "each": each}
-    print(json.dumps(first), file=said, flush=True)
-    del found
-    for _ in sys.stdin:
-        start = time.process_time()
-        pricing.work()
-        print(time.process_time() - start, file=said, flush=True)
+class Pricer:
+    """One way and what it prices, in a worker."""
+
+    def __init__(self, way: str, usages: Usages, on: str) -> None:
+        self._pricing = WAYS[way](usages, date.fromisoformat(on))
+
+    def price(self) -> None:
+        """All rows once."""
+        self._pricing.work()
+
+    def first(self) -> dict[str, Any]:
+        """How many rows a round prices, their total and the first prices, in USD."""
+        found = self._pricing.work()
+        each = [str(amount) for amount in self._pricing.each(found)]
+        return {"rows": self._pricing.rows, "total": str(self._pricing.total(found)), "each": each}
 
 
 def _exact(amounts: Sequence[Decimal]) -> Decimal:
@@ -248,7 +240,3 @@ def _frame(usages: Usages) -> Any:
 
     once = pd.DataFrame([{"model": model, **counts} for model, counts in usages])
     return pd.concat([once] * (ROWS // len(once)), ignore_index=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

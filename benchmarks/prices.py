@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import threading
+import random
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
-from pathlib import Path
-from typing import Self
 
-from llmkit.session import catalog_day
-
-from .environments import NotInstalled, python
+from . import environments
+from .environments import NotInstalled
 from .figures import Scope, Series, Target
-from .usages import pseudo_random, truth
+from .processes import Failed, Worker
+from .team import last_line
+from .usages import Usages, pseudo_random, truth
+from .ways import LITELLM
 
 ONE, MANY = "a price", "prices by the column"
 OFF, INEXACT = "prices, their total less that of Decimals", "prices that are not to the last digit"
-LLMKIT = "llmkit"
-GENAI, LITELLM = "genai-prices", "LiteLLM"
+LLMKIT, GENAI = "llmkit", "genai-prices"
 COLUMN = "llmkit, columns in numpy"
 
 USAGES = 2_000
-ROOT = Path(__file__).resolve().parent.parent
-# What a child is told of this machine: no key, no proxy, no file of settings.
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT")
-_QUIET = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False", "DO_NOT_TRACK": "1"}
-_SECONDS = 300.0
+ON = date(2026, 11, 22)
 
 
 @dataclass(frozen=True)
@@ -50,12 +43,12 @@ WAYS = (
     Way(ONE, "llmkit, of an answer", "llmkit", "settled"),
     Way(ONE, GENAI, "core", "genai_prices"),
     Way(ONE, LITELLM, "litellm", "litellm"),
-    Way(ONE, "LiteLLM, by plain arguments", "litellm", "litellm_plain"),
+    Way(ONE, f"{LITELLM}, by plain arguments", "litellm", "litellm_plain"),
     Way(MANY, COLUMN, "llmkit", "column"),
     Way(MANY, "llmkit, kit.costs, models as categories", "llmkit", "costs"),
     Way(MANY, "llmkit, kit.costs, models as text", "llmkit", "costs_of_text"),
 )
-TARGETS = [
+TARGETS = (
     Target(ONE, LLMKIT, 2.0),
     Target(ONE, LLMKIT, 0.05, GENAI),
     Target(ONE, LLMKIT, 0.05, LITELLM),
@@ -64,84 +57,62 @@ TARGETS = [
     Target(OFF, COLUMN, 0.0),
     Target(INEXACT, LLMKIT, 0.0),
     Target(INEXACT, COLUMN, 0.0),
-]
+)
 
 
-class Child:
-    """A process that prices by one way whenever it is asked; ended with this object."""
+@dataclass
+class _Measured:
+    """One way: what it makes of the usages, and the CPU seconds of each round."""
 
-    def __init__(self, way: Way, interpreter: Path, given: Path) -> None:
-        passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        home = str(given.parent)
-        self._process = subprocess.Popen(
-            [str(interpreter), "-m", "benchmarks.price_ways", way.works, str(given)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=home,
-            env=passed | _QUIET | {"HOME": home, "PYTHONPATH": str(ROOT)},
-            text=True,
-        )
-        self._limit = threading.Timer(_SECONDS, self._process.kill)
-        self._limit.start()
-        first = self._line()
-        if not first:
-            self.__exit__()
-            raise ChildProcessError(
-                f"{way.name} priced nothing; run python -m benchmarks.price_ways {way.works}"
-            )
-        said = json.loads(first)
-        self.rows, self.total = int(said["rows"]), Decimal(said["total"])
-        self.each = [Decimal(amount) for amount in said["each"]]
-
-    def seconds(self) -> float:
-        """CPU seconds of pricing all rows once."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return float(self._line())
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._limit.cancel()
-        self._process.kill()
-        self._process.communicate()
+    worker: Worker
+    rows: int
+    total: Decimal
+    each: list[Decimal]
+    seconds: list[float] = field(default_factory=list)
 
 
 def run(scope: Scope) -> Iterator[Series]:
-    """Every way once a round, in turns: µs a price, or million rows a second; and how far totals are off."""
-    usages, on = pseudo_random(USAGES), catalog_day()
-    given = scope.folder / "usages.json"
-    given.write_text(json.dumps({"usages": usages, "on": str(on)}), "utf-8")
+    """Every way once a round: µs a price, or million rows a second; and how far from Decimals they are."""
+    usages, chance = pseudo_random(scope.block(USAGES)), random.Random(scope.seed)
+    lost: dict[str, str] = {}
     with ExitStack() as opened:
-        children: dict[Way, Child] = {}
-        for way in WAYS:
-            try:
-                children[way] = opened.enter_context(
-                    Child(way, python(way.environment, scope.environments), given)
-                )
-            except NotInstalled:
-                continue
-        taken: dict[Way, list[float]] = {way: [] for way in children}
+        ways = {way: made for way in WAYS if (made := _made(opened, scope, way, usages, lost)) is not None}
         for _ in range(scope.rounds):
-            for way, child in children.items():
-                taken[way].append(child.seconds())
-    exact = truth(usages, on)
-    for way, child in children.items():
-        off = child.total - sum(exact) * (child.rows // USAGES)
-        wrong = sum(a != b for a, b in zip(child.each, exact, strict=True))
-        yield _speed(way, child.rows, taken[way])
-        yield Series(OFF, way.name, "USD", (float(off),) * scope.rounds)
-        yield Series(INEXACT, way.name, f"of {USAGES:,}", (float(wrong),) * scope.rounds)
+            order = list(ways.values())
+            chance.shuffle(order)
+            for one in order:
+                one.seconds.append(one.worker.do("price").cpu)
+    exact = truth(usages, ON)
+    for way in WAYS:
+        if way in ways:
+            yield from _series(way, ways[way], exact)
+        else:
+            unit = "µs" if way.suite == ONE else "million rows/s"
+            yield Series(way.suite, way.name, unit, (), why=lost[way.name])
 
 
-def _speed(way: Way, rows: int, seconds: list[float]) -> Series:
+def _made(
+    opened: ExitStack, scope: Scope, way: Way, usages: Usages, lost: dict[str, str]
+) -> _Measured | None:
+    try:
+        worker = opened.enter_context(Worker(environments.python(way.environment, scope.environments)))
+        worker.make("benchmarks.price_ways:Pricer", way=way.works, usages=usages, on=str(ON))
+        said = worker.do("first").value
+    except (NotInstalled, Failed) as error:
+        lost[way.name] = last_line(error)
+        return None
+    return _Measured(worker, said["rows"], Decimal(said["total"]), [Decimal(text) for text in said["each"]])
+
+
+def _series(way: Way, found: _Measured, exact: list[Decimal]) -> Iterator[Series]:
     if way.suite == ONE:
-        return Series(ONE, way.name, "µs", tuple(each / rows * 1e6 for each in seconds))
-    return Series(MANY, way.name, "million rows/s", tuple(rows / each / 1e6 for each in seconds))
+        each = tuple(seconds / found.rows * 1e6 for seconds in found.seconds)
+        yield Series(ONE, way.name, "µs", each, (ONE, LLMKIT))
+    else:
+        each = tuple(found.rows / seconds / 1e6 for seconds in found.seconds)
+        yield Series(MANY, way.name, "million rows/s", each)
+    off = found.total - sum(exact) * (found.rows // len(exact))
+    wrong = sum(a != b for a, b in zip(found.each, exact, strict=True))
+    rounds = len(found.seconds)
+    yield Series(OFF, way.name, "USD", (float(off),) * rounds)
+    yield Series(INEXACT, way.name, f"of {len(exact):,}", (float(wrong),) * rounds)
