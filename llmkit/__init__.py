@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .catalog import model, models
     from .compare import compare
     from .comparison import Comparison
+    from .costs import costs
     from .endpoints import endpoint
     from .errors import (
         BudgetExceeded,
@@ -70,6 +71,7 @@ _ROOMS = {
     "catalog": ("model", "models"),
     "compare": ("compare",),
     "comparison": ("Comparison",),
+    "costs": ("costs",),
     "endpoints": ("endpoint",),
     "errors": (
         *("BudgetExceeded", "CallError", "Interrupted", "LLMKitError", "NotConnected", "NotFetched"),
@@ -140,6 +142,7 @@ __all__ = [
     "checks",
     "compare",
     "connect",
+    "costs",
     "document",
     "endpoint",
     "fallback",

@@ -34,8 +34,17 @@ def split(dollars: Decimal) -> tuple[int, int | None]:
 
 def joined(whole: int, rest: int) -> Decimal:
     """USD of nano-dollars and 1e-18 USD, exactly, without zeros at the end."""
-    exact = EXACT.scaleb(Decimal(whole * NANO + rest), -18)
-    return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact.normalize(EXACT)
+    return of_units(whole * NANO + rest, 18)
+
+
+def of_units(units: int, digits: int) -> Decimal:
+    """USD of so many units of 10 ** -digits, exactly, without zeros at the end."""
+    exact = EXACT.scaleb(Decimal(units), -digits)
+    return (
+        exact.quantize(Decimal(1), context=EXACT)
+        if exact == exact.to_integral_value()
+        else exact.normalize(EXACT)
+    )
 
 
 def total(amounts: list[Decimal]) -> Decimal:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from . import endpoints
 from .models import ModelFacts, all_models
@@ -83,17 +83,19 @@ def _usd(amount: Decimal) -> str:
 def _priced_as(response: Response, asked: str, on: date, book: PriceBook) -> str | None:
     """The name under which a price of the answer is known, the user's own before the catalog's."""
     speed = response.usage.speed if response.usage else "standard"
-    for name in _names(response, asked):
+    for name in _names(response.endpoint, response.model, asked):
         if book.candidates(name, on, speed):
             return name
     where = endpoints.find(response.endpoint)
     return response.model if where is None or where.protocol == "messages" else None
 
 
-def _names(response: Response, asked: str) -> Iterator[str]:
-    yield canonical(f"{response.endpoint}/{response.model}")
-    if asked.startswith(f"{response.endpoint}/") and _same(response.model, asked.partition("/")[2]):
-        yield canonical(asked)
+@lru_cache(maxsize=1024)
+def _names(endpoint: str, served: str, asked: str) -> tuple[str, ...]:
+    """The names under which the user may have given a price."""
+    own = (canonical(f"{endpoint}/{served}"),)
+    same = asked.startswith(f"{endpoint}/") and _same(served, asked.partition("/")[2])
+    return (*own, canonical(asked)) if same else own
 
 
 def _same(served: str, asked: str) -> bool:

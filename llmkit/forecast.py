@@ -16,16 +16,16 @@ from . import stats
 from .breakeven import money, price_set
 from .canvas import MARKERS, canvas, legend, say
 from .comparison import Comparison
-from .errors import NotConnected, UsageError
+from .errors import UsageError
 from .model import Model
 from .pairs import difference
 from .prices import canonical
-from .pricing import DEFAULT, PriceBook, catalog_facts
+from .pricing import PriceBook, catalog_facts
 from .pricing import price as billed
 from .records import Usage
 from .render import sentence, table
 from .scores import Scores, item_scores
-from .session import catalog_day, current
+from .session import prices_now
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -297,15 +297,6 @@ def _priced_as(served: str | None, endpoint: str | None, book: PriceBook) -> str
         return None
     own = canonical(f"{endpoint}/{served}")
     return own if own in book.rows else served
-
-
-def prices_now() -> tuple[PriceBook, date]:
-    """Those in force; the catalog's as shipped where nothing is connected."""
-    try:
-        session = current()
-    except NotConnected:
-        return DEFAULT, catalog_day()
-    return session.book, session.today()
 
 
 def _shares(mix: Mapping[str, float], labels: list[str]) -> dict[str, float]:

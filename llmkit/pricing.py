@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation
@@ -15,10 +15,14 @@ from .records import Cost, LineItem, Usage
 
 # Money is never rounded, whatever decimal context the caller works in: inexact arithmetic raises.
 _EXACT = Context(prec=80, traps=[Inexact, InvalidOperation])
+_add: Callable[[int, Any, Decimal], Decimal] = _EXACT.fma
+_NOTHING = Decimal(0)
 _PER_TOKEN = Decimal(10) ** -6
 
 _US = Decimal("1.1")
-_KINDS = ("input", "cache_write_5m", "cache_write_1h", "cache_read", "output")
+KINDS = ("input", "cache_write_5m", "cache_write_1h", "cache_read", "output")
+"""The kinds of token a price row has a rate for, those of the prompt first."""
+
 _HOME = frozenset({None, "global", "not_available"})
 _WEB_SEARCH = Decimal("0.01")
 _WEB_SEARCH_ROW = "server_tools/web_search"
@@ -55,6 +59,13 @@ class PriceBook:
         """The row at standard speed that prices such a prompt, of the first name that has any, or None."""
         rows = self.first(names, on, "standard")
         return highest(rows, on, speed="standard", prompt_tokens=prompt_tokens)
+
+    def turns(self, model: str) -> frozenset[date]:
+        """The days on which a price of the model begins or ends."""
+        facts = catalog_facts(model)
+        own = self.rows.get(facts.id if facts else model, ())
+        rows = (*own, *(facts.prices if facts else ()))
+        return frozenset(day for row in rows for day in (row.start, row.until) if day is not None)
 
     def first(self, names: Sequence[str], on: date, speed: str) -> tuple[PriceRow, ...]:
         """The candidates of the first name that has any."""
@@ -100,6 +111,42 @@ def price(
     Returns:
         A Cost; its total is None, with the reason as note, if any price is not known.
     """
+    if outcome != "refusal" and not usage.parts and not usage.web_searches:
+        plain = of_tokens(usage, tariff(book, model, on, usage.speed, usage.tier, usage.geo))
+        if plain is not None:
+            return plain
+    return _itemised(usage, model, on, outcome=outcome, any_text=any_text, book=book)
+
+
+def of_tokens(usage: Usage, bands: tuple[Band, ...] | str) -> Cost | None:
+    """The bill of tokens alone, its lines made when they are read; None where there is more to be said."""
+    if isinstance(bands, str):
+        return None
+    new, short, long, read = usage.input, usage.cache_write_5m, usage.cache_write_1h, usage.cache_read
+    band = bands[-1]
+    if band.over or len(bands) > 1:
+        prompt = new + short + long + read
+        fitting = [band for band in bands if prompt > band.over or not band.over]
+        if not fitting:
+            return None
+        band = fitting[0]
+    try:
+        total = _add(new, band.input, _NOTHING) if new else _NOTHING
+        if short:
+            total = _add(short, band.cache_write_5m, total)
+        if long:
+            total = _add(long, band.cache_write_1h, total)
+        if read:
+            total = _add(read, band.cache_read, total)
+        if usage.output:
+            total = _add(usage.output, band.output, total)
+    except TypeError:  # a kind without a rate
+        return None
+    return Cost.written_when_read(total, _lines, usage, band)
+
+
+def _itemised(usage: Usage, model: str, on: date, *, outcome: str, any_text: bool, book: PriceBook) -> Cost:
+    """The bill of any usage, line by line."""
     refused = outcome == "refusal" and not any_text and not usage.web_searches
     if refused and on >= _REFUSALS_FREE_SINCE and catalog_facts(model):
         return Cost(Decimal(0), note="refused before any output: not billed")
@@ -107,9 +154,10 @@ def price(
     notes: list[str] = []
     for name, part in usage.parts or ((None, usage),):
         band = _band(book, name or model, on, part)
-        lacking = band if isinstance(band, str) else _add_tokens(items, part, band)
+        lacking = band if isinstance(band, str) else _lacking(part, band)
         if isinstance(band, str) or lacking:
             return Cost(None, note=lacking)
+        items += _lines(part, band)
         if band.over and usage.web_searches:
             notes.append(_LOOP_NOTE.format(band.over))
     if usage.web_searches:
@@ -196,6 +244,11 @@ def _bands(
     return tuple(dict.fromkeys((row.prompt_tokens_over, _dearest(row, cached), row.output) for row in rows))
 
 
+def search_rate(model: str) -> Decimal | None:
+    """USD of one web search by a model; None where nobody says."""
+    return None if catalog_facts(model) is None else _WEB_SEARCH
+
+
 def catalog_facts(model: str) -> ModelFacts | None:
     """What the catalog knows of an id or alias, or None."""
     return known(model)
@@ -208,7 +261,7 @@ _LOOP_NOTE = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Band:
+class Band:
     """USD a token, multipliers included, for prompts of more than ``over`` tokens."""
 
     row: str
@@ -221,9 +274,9 @@ class _Band:
 
 
 @lru_cache(maxsize=4096)
-def _tariff(
+def tariff(
     book: PriceBook, model: str, on: date, speed: str, tier: str, geo: str | None
-) -> tuple[_Band, ...] | str:
+) -> tuple[Band, ...] | str:
     """Every band that may apply, highest threshold first, or why there is no price."""
     facts = catalog_facts(model)
     if facts is None and model not in book.rows:
@@ -255,35 +308,43 @@ def _factor(facts: ModelFacts | None, model: str, speed: str, tier: str, geo: st
     return _EXACT.multiply(factor, _US) if facts.inference_geo else factor
 
 
-def _scaled(row: PriceRow, factor: Decimal) -> _Band:
+def _scaled(row: PriceRow, factor: Decimal) -> Band:
     # Normalised, so that amounts carry no trailing zeros of the multiplication.
     rates: dict[str, Any] = {
         kind: None if rate is None else _EXACT.multiply(rate, factor).normalize(_EXACT)
-        for kind in _KINDS
+        for kind in KINDS
         for rate in (getattr(row, kind),)
     }
-    return _Band(row.id, row.prompt_tokens_over, **rates)
+    return Band(row.id, row.prompt_tokens_over, **rates)
 
 
-def _band(book: PriceBook, model: str, on: date, usage: Usage) -> _Band | str:
+def _band(book: PriceBook, model: str, on: date, usage: Usage) -> Band | str:
     """The rates that price this usage, or why there are none."""
-    tariff = _tariff(book, model, on, usage.speed, usage.tier, usage.geo)
-    if isinstance(tariff, str):
-        return tariff
+    bands = tariff(book, model, on, usage.speed, usage.tier, usage.geo)
+    if isinstance(bands, str):
+        return bands
     prompt = usage.prompt
-    fitting = (band for band in tariff if prompt > band.over or band.over == 0)
+    fitting = (band for band in bands if prompt > band.over or band.over == 0)
     return next(fitting, f"{model!r} has no price row for a prompt of {prompt:,} tokens on {on}")
 
 
-def _add_tokens(items: list[LineItem], usage: Usage, band: _Band) -> str:
-    """Add one line for each kind used; the reason where a kind has no rate, else ""."""
-    for kind in _KINDS:
-        quantity, rate = getattr(usage, kind), getattr(band, kind)
-        if quantity and rate is None:
+def _lacking(usage: Usage, band: Band) -> str:
+    """Why a kind that was used has no rate, or ""."""
+    for kind in KINDS:
+        quantity = getattr(usage, kind)
+        if quantity and getattr(band, kind) is None:
             return f"the price row {band.row} has no rate for {quantity:,} tokens of {kind}; add {kind}="
-        if quantity:
-            items.append(LineItem(kind, quantity, rate, _EXACT.multiply(quantity, rate), band.row))
     return ""
+
+
+def _lines(usage: Usage, band: Band) -> tuple[LineItem, ...]:
+    """One line for each kind used."""
+    return tuple(
+        LineItem(kind, quantity, rate, _EXACT.multiply(quantity, rate), band.row)
+        for kind in KINDS
+        if (quantity := getattr(usage, kind))
+        for rate in (getattr(band, kind),)
+    )
 
 
 def _overhead(messages: int, tools: int) -> int:

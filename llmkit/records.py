@@ -10,6 +10,9 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Literal
 
+from .cost import NOT_PRICED
+from .cost import Cost as Cost
+from .cost import LineItem as LineItem
 from .errors import UsageError
 from .render import markdown, sentence
 
@@ -252,26 +255,6 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class LineItem:
-    """One line of a bill: ``quantity`` of ``kind`` at ``rate`` USD each, of one price row."""
-
-    kind: str
-    quantity: int
-    rate: Decimal
-    amount: Decimal
-    row: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one answer costs in USD; ``total`` None means unknown, and ``note`` says why."""
-
-    total: Decimal | None
-    items: tuple[LineItem, ...] = ()
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """One call on the way to an answer of several: a turn of a tool loop, a target tried, a check.
 
@@ -317,7 +300,7 @@ class Response:
     outcome: Outcome = "ok"
     stop_reason: str | None = None
     usage: Usage | None = None
-    cost: Cost = Cost(None, note="not priced")
+    cost: Cost = NOT_PRICED
     latency: float | None = None
     first_token: float | None = None
     request_id: str | None = None

@@ -245,6 +245,15 @@ def price(
     return row
 
 
+def prices_now() -> tuple[PriceBook, date]:
+    """Those in force; the catalog's as shipped where nothing is connected."""
+    try:
+        session = current()
+    except NotConnected:
+        return DEFAULT, catalog_day()
+    return session.book, session.today()
+
+
 def catalog_day() -> date:
     """The day the shipped catalog of models and prices was checked."""
     return date.fromisoformat(raw_facts()["as_of"])

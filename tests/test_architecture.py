@@ -9,14 +9,14 @@ import pytest
 HOME = Path(__file__).parent.parent / "llmkit"
 
 FLOORS = {
-    1: {"errors", "render", "records"},
+    1: {"errors", "render", "records", "cost"},
     2: {"models", "pricing", "distributions", "stats", "worth", "rehearsal", "estimates", "rules"}
     | {"pace", "repeats", "power", "multiplicity", "sequential", "intervals", "breakeven", "belief", "buying"}
     | {"strengths", "calibration", "amounts", "shares"}
     | {"sandbox_values", "sandbox_tests", "grades", "graders_text", "graders_overlap", "rouge"}
     | {"graders_facts"}
     | {"curves", "payoff", "curve_tests", "headroom", "learned"}
-    | {"totals", "accept"},
+    | {"totals", "accept", "charges"},
     3: {"workers", "model", "store", "owners", "settings", "schemas", "tools", "endpoints", "hops", "parts"}
     | {
         "guard",
@@ -31,6 +31,7 @@ FLOORS = {
         "spending",
         "exports",
     }
+    | {"columns"}
     | {"batch_file", "bookings", "graded", "grading", "texts", "pictures", "human"}
     | {"sandbox", "sandbox_jobs", "sandbox_server", "sandbox_walls", "sandbox_monty"}
     | {"graders_code", "graders_json", "graders_math", "graders_math_child", "policy"},
@@ -65,7 +66,7 @@ FLOORS = {
         "tradeoff",
         "ballots",
     },
-    6: {"compare", "comparison", "plan", "caching", "stopping", "rows", "resume", "downloads"}
+    6: {"costs", "compare", "comparison", "plan", "caching", "stopping", "rows", "resume", "downloads"}
     | {"benchmark_files", "benchmark_formats", "benchmarks", "elsewhere", "logs"}
     | {"plots_money", "plots_quality", "plots_time", "report", "replay", "trades", "scored"},
     7: {"plots", "plots_switching", "plots_escalated", "cli", "lab", "forecast"}

@@ -510,3 +510,17 @@ def test_a_price_that_changes_at_midnight_is_the_new_one_on_the_day_and_the_old_
 def test_a_published_run_of_opus_4_costs_what_was_published():
     cost = price(Usage(2_671_437, output=380_717), "claude-opus-4-20250514", date(2025, 5, 25))
     assert round(cost.total, 4) == Decimal("68.6253")
+
+
+@given(usages, any_model, st.sampled_from(["ok", "max_tokens", "refusal"]))
+def test_a_total_told_at_once_has_the_digits_of_the_sum_of_its_lines(usage, facts, outcome):
+    cost = price(replace(usage, web_searches=0), facts.id, NOW, outcome=outcome)
+    if cost.total is not None:
+        by_hand = sum((item.amount for item in cost.items), Decimal(0))
+        assert (cost.total, cost.total.as_tuple()) == (by_hand, by_hand.as_tuple())
+
+
+def test_the_callers_context_rounds_no_total():
+    with localcontext() as context:
+        context.prec = 3
+        assert str(price(Usage(123_456_789, output=987_654_321), OPUS, NOW).total) == "20246.913576"

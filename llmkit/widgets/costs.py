@@ -10,9 +10,10 @@ from .. import render
 from ..caching import LIVES, break_even
 from ..comparison import Comparison
 from ..errors import UsageError
-from ..forecast import Forecast, break_evens, forecast, prices_now
+from ..forecast import Forecast, break_evens, forecast
 from ..model import Model
 from ..prices import canonical
+from ..session import prices_now
 from . import fields
 from .knobs import Dial, View, log_slider, percent
 
