@@ -305,7 +305,8 @@ class Ledger:
             f"UPDATE attempt SET state = ?, charged = ?, ended = ?, {names} WHERE id = ?",
             (state, charge, self._now(), *values.values(), held.row),
         )
-        ceilings.correct(connection, json.loads(held.budgets), held.charged, charge)
+        if held.budgets != "[]":
+            ceilings.correct(connection, json.loads(held.budgets), held.charged, charge)
 
     def _close_late(self) -> None:
         while self._unclosed:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import CallError, RateLimited, UsageError
@@ -55,7 +55,8 @@ class Limited(Wrapper):
 
         try:
             bucket.enter(turn)
-            inside = replace(call, heard=heard, again=again)
+            inside = call.copy()
+            inside.heard, inside.again = heard, again
             response = yield from self.model.run(request.with_call(inside))
         except BaseException as error:
             bucket.leave(turn, error)

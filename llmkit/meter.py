@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -67,13 +66,14 @@ class Metered(Wrapper):
 
         pieces: list[str] = []
         try:
-            inside = replace(outer, deadline=deadline, again=again)
+            inside = outer.copy()
+            inside.deadline, inside.again = deadline, again
             response = yield from _noting(self.model.run(request.with_call(inside)), pieces)
         except BaseException as error:
             if row is not None:
                 self.ledger.fail(row, error, self._seen(request, "".join(pieces)))
             raise
-        response = replace(response, cost=self._price(response))
+        response = response.priced(self._price(response))
         self._settle(row, response, outer)
         outer.kept = outer.keep is not None
         return response

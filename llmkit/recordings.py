@@ -82,7 +82,7 @@ class Recorded(Wrapper):
             if recorded.text:
                 yield recorded.text
             return recorded
-        call = replace(request.call) if request.call else Call()
+        call = request.call.copy() if request.call else Call()
         missed = here().missed
         if missed is not None and not call.recorded:
             missed(self, request)
@@ -90,7 +90,8 @@ class Recorded(Wrapper):
             raise NotRecorded(_missing(self.name, request))
 
         def keep(connection: Any, response: Response) -> None:
-            _insert(connection, key, self.endpoint, self.name, pack(response, content))
+            data = pack(response, content, press=not self.store.in_memory)
+            _insert(connection, key, self.endpoint, self.name, data)
 
         call.keep, call.asked = keep, (content, key)
         response = yield from self.model.run(request.with_call(call))
@@ -214,8 +215,11 @@ def _insert(connection: Any, key: str, endpoint: str, model: str, data: bytes) -
     connection.execute("INSERT OR IGNORE INTO recording VALUES(?, ?, ?, ?, ?)", values)
 
 
-def pack(response: Response, content: str) -> bytes:
-    """A response, and the ``content_text()`` it answers, as compressed JSON; amounts as decimal strings."""
+def pack(response: Response, content: str, *, press: bool = True) -> bytes:
+    """A response, and the ``content_text()`` it answers, as JSON; amounts as decimal strings.
+
+    With ``press`` it is compressed, for a disk.
+    """
     body = {name: getattr(response, name) for name in _PACKED}
     if response.text == _said(response.blocks):
         del body["text"]
@@ -228,9 +232,11 @@ def pack(response: Response, content: str) -> bytes:
     body["usage"] = None if response.usage is None else _usage_out(response.usage)
     text = f'{_json(body)[:-1]},"request":{content}}}'
     data = text.encode("utf-8", "surrogatepass")
+    if not press:
+        return data
     # A window of the usual 32 KB takes longer to make than an answer to press.
-    press = zlib.compressobj(1, zlib.DEFLATED, 14, 7) if len(data) < _LONG else zlib.compressobj(1)
-    return press.compress(data) + press.flush()
+    pressed = zlib.compressobj(1, zlib.DEFLATED, 14, 7) if len(data) < _LONG else zlib.compressobj(1)
+    return pressed.compress(data) + pressed.flush()
 
 
 def unpack(data: bytes) -> Response:
@@ -257,7 +263,8 @@ def question(data: bytes) -> dict[str, Any]:
 
 
 def _body(data: bytes) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(zlib.decompress(data).decode("utf-8", "surrogatepass"))
+    text = data if data.startswith(b"{") else zlib.decompress(data)
+    body: dict[str, Any] = json.loads(text.decode("utf-8", "surrogatepass"))
     if "text" not in body:
         body["text"] = _said(body["blocks"])
     return body

@@ -101,6 +101,13 @@ class Call:
     asked: tuple[str, str] | None = field(default=None, repr=False)
     recorded: bool = False
 
+    def copy(self) -> Call:
+        """Another one with the same in it, for a layer's own changes."""
+        return Call(*_all_of_call(self))
+
+
+_all_of_call = attrgetter(*(f.name for f in fields(Call)))
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -330,6 +337,10 @@ class Response:
         """True if it came from the recordings, so that nothing was paid now."""
         return self.origin == "replay"
 
+    def priced(self, cost: Cost) -> Response:
+        """The same answer at this cost."""
+        return Response(*_before_cost(self), cost, *_after_cost(self))
+
     def __str__(self) -> str:
         return self.text
 
@@ -356,3 +367,8 @@ class Response:
 
     def _repr_html_(self) -> str:
         return markdown(self.text) + sentence(self.footer(), small=True)
+
+
+_names = [f.name for f in fields(Response)]
+_before_cost = attrgetter(*_names[: _names.index("cost")])
+_after_cost = attrgetter(*_names[_names.index("cost") + 1 :])

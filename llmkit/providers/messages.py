@@ -134,9 +134,10 @@ class Messages(Model):
 
 @dataclass(frozen=True, slots=True)
 class _Address:
-    """Where the SDK sends a message, and the headers it sends with each: its own, the version and the key.
+    """Where the SDK sends a message, and the headers it sends with each: the version, the key, its name.
 
-    What it does besides (options, validation, a span) takes longer than the call itself.
+    What it does besides (options, validation, a span) takes longer than the call itself; what it tells of
+    the machine (``x-stainless-...``) is left out.
     """
 
     aim: Aim
@@ -145,8 +146,13 @@ class _Address:
     @classmethod
     def of(cls, client: anthropic.Anthropic, transport: Transport, path: str) -> _Address:
         named = {name.lower(): value for name, value in client.default_headers.items()}
-        kept = [(name, value) for name, value in named.items() if isinstance(value, str)]
-        raw = tuple((name.encode(), value.encode()) for name, value in kept if name != "accept-encoding")
+        left_out = ("x-stainless-", "accept-encoding")  # the transport asks for an encoding
+        kept = [
+            (name, value)
+            for name, value in named.items()
+            if isinstance(value, str) and not name.startswith(left_out)
+        ]
+        raw = tuple((name.encode(), value.encode()) for name, value in kept)
         return cls(transport.aim(f"{str(client.base_url).rstrip('/')}/{path}"), raw)
 
 
