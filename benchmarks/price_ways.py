@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, localcontext
+from importlib import import_module
 from typing import Any
 
 from .usages import KINDS, Usages
@@ -69,7 +70,8 @@ def inner(usages: Usages, on: date) -> Pricing:
 
     bands = {model: tariff(DEFAULT, model, on, "standard", "standard", None) for model, _ in usages}
     asked = [(Usage(**counts), bands[model]) for model, counts in usages]
-    return Pricing(len(asked), lambda: [of_tokens(usage, of).total for usage, of in asked], _exact, list)
+    price: Callable[..., Any] = of_tokens
+    return Pricing(len(asked), lambda: [price(usage, of).total for usage, of in asked], _exact, list)
 
 
 def column(usages: Usages, on: date) -> Pricing:
@@ -80,7 +82,7 @@ def column(usages: Usages, on: date) -> Pricing:
     from llmkit.pricing import DEFAULT, search_rate, tariff
 
     names = list(dict.fromkeys(model for model, _ in usages))
-    bands = [tariff(DEFAULT, name, on, "standard", "standard", None) for name in names]
+    bands: list[Any] = [tariff(DEFAULT, name, on, "standard", "standard", None) for name in names]
     tables = rates([Tariff(of, search_rate(name)) for of, name in zip(bands, names, strict=True)])
     frame = _frame(usages)
     counts = {kind: frame[kind].to_numpy() for kind in KINDS}
@@ -143,21 +145,20 @@ def genai_prices(usages: Usages, on: date) -> Pricing:
 
 def litellm(usages: Usages, on: date) -> Pricing:
     """LiteLLM's ``cost_per_token``, told the lives of cache writes; it knows no days."""
-    from litellm import cost_per_token
-    from litellm.types.utils import CacheCreationTokenDetails, PromptTokensDetailsWrapper, Usage
+    cost_per_token, types = import_module("litellm").cost_per_token, import_module("litellm.types.utils")
 
     def told(counts: Mapping[str, int]) -> Any:
-        lives = CacheCreationTokenDetails(
+        lives = types.CacheCreationTokenDetails(
             ephemeral_5m_input_tokens=counts["cache_write_5m"],
             ephemeral_1h_input_tokens=counts["cache_write_1h"],
         )
         written = counts["cache_write_5m"] + counts["cache_write_1h"]
         prompt = sum(counts[kind] for kind in KINDS[:4])
-        return Usage(
+        return types.Usage(
             prompt_tokens=prompt,
             completion_tokens=counts["output"],
             total_tokens=prompt + counts["output"],
-            prompt_tokens_details=PromptTokensDetailsWrapper(
+            prompt_tokens_details=types.PromptTokensDetailsWrapper(
                 cached_tokens=counts["cache_read"],
                 cache_creation_tokens=written,
                 cache_creation_token_details=lives,
@@ -176,8 +177,7 @@ def litellm(usages: Usages, on: date) -> Pricing:
 
 def litellm_plain(usages: Usages, on: date) -> Pricing:
     """LiteLLM's ``cost_per_token`` by its plain arguments, which say nothing of the lives of cache writes."""
-    from litellm import cost_per_token
-
+    cost_per_token = import_module("litellm").cost_per_token
     asked = [
         {
             "model": model,

@@ -11,7 +11,7 @@ from typing import Any
 KINDS = ("input", "cache_write_5m", "cache_write_1h", "cache_read", "output")
 MODELS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-4-5-20251101")
 
-Usages = Sequence[tuple[str, Mapping[str, int]]]
+Usages = Sequence[tuple[str, Mapping[str, Any]]]
 """Model and counts, one after the other."""
 
 
