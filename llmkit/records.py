@@ -200,7 +200,7 @@ class Request:
 
     def with_call(self, call: Call) -> Request:
         """The same request, travelling with ``call``."""
-        return Request(*_all_but_call(self), call)
+        return Request(*(*_all_but_call(self), call))
 
 
 _all_but_call = attrgetter(*(f.name for f in fields(Request) if f.name != "call"))  # ``call`` is the last
@@ -339,7 +339,7 @@ class Response:
 
     def priced(self, cost: Cost) -> Response:
         """The same answer at this cost."""
-        return Response(*_before_cost(self), cost, *_after_cost(self))
+        return Response(*(*_before_cost(self), cost, *_after_cost(self)))
 
     def __str__(self) -> str:
         return self.text
