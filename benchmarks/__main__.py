@@ -19,7 +19,7 @@ from . import environments
 from .figures import Scope, Series, Target
 from .results import Run, markdown, text
 
-SUITES = ("imports", "calls", "at_once", "comparing", "prices", "stores", "studies", "growth")
+SUITES = ("imports", "calls", "at_once", "comparing", "prices", "stores", "studies", "growth", "notebooks")
 RESULTS = Path(__file__).parent / "RESULTS.md"
 _ROUNDS = 15
 
