@@ -19,6 +19,7 @@ FLOORS = {
     | {"totals", "accept"},
     3: {"workers", "model", "store", "owners", "settings", "schemas", "tools", "endpoints", "hops", "parts"}
     | {"guard", "sockets", "bounds", "prices", "bills", "scope", "tables", "ceilings", "spending", "exports"}
+    | {"attempts"}
     | {"batch_file", "bookings", "graded", "grading", "texts", "pictures", "human"}
     | {"sandbox", "sandbox_jobs", "sandbox_server", "sandbox_walls", "sandbox_monty"}
     | {"graders_code", "graders_json", "graders_math", "graders_math_child", "policy"},
