@@ -94,6 +94,10 @@ def _read(name: str) -> str:
     return f"coalesce({name}, -1)" if name in _DOLLARS else name
 
 
+def _cost(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
 def _type(name: str) -> type:
     if name in _COUNTS or name in _SECONDS:
         return float  # None becomes NaN
