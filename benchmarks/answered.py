@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
+import shutil
+import sqlite3
 from collections.abc import Generator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -80,13 +84,26 @@ def scripted() -> list[Scripted]:
     return [Scripted(name, skill) for name, skill in SKILLS.items()]
 
 
-def fill(path: Path, items: int, *, share: float = 1.0) -> None:
-    """Put that share of the answers into a store in one go, as a comparison of the same task leaves them."""
-    kit.connect("offline", store=path)
+def fill(path: Path, items: int) -> None:
+    """Put all answers into a store in one go, as a comparison of the same task leaves them; closes it."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        kit.connect("offline", store=path)
     task, plain = make_task(items), scripted()
     models = [dressed(each) for each in plain]
-    jobs = list(plan_order(items, len(models), 1))
-    _record(task, models, plain, jobs[: int(share * len(jobs))])
+    _record(task, models, plain, list(plan_order(items, len(models), 1)))
+    current().store.close()
+
+
+def without(path: Path, copy: Path, *, share: float) -> int:
+    """Copy a store that ``fill`` made, without some share of its answers; returns how many it lacks."""
+    shutil.copy(path, copy)
+    with contextlib.closing(sqlite3.connect(copy)) as connection:
+        lacks = int(share * connection.execute("SELECT count(*) FROM recording").fetchone()[0])
+        gone = "(SELECT key FROM recording ORDER BY key LIMIT ?)"
+        connection.execute(f"DELETE FROM graded WHERE recording IN {gone}", (lacks,))
+        connection.execute(f"DELETE FROM recording WHERE key IN {gone}", (lacks,))
+        connection.commit()
+    return lacks
 
 
 def _record(

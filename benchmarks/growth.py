@@ -25,7 +25,8 @@ CALLS = 1_000
 BY_ITEMS, BY_THREADS = "growth with items", "growth with threads"
 EXPONENT = "exponent"
 ASK, AGAIN, VERDICT, TOTALS = "ask", "again", "verdict", "ledger totals"
-_STEADY = 0.02  # seconds below which a figure is mostly noise and what is done once
+_STEADY = 0.001  # seconds below which a figure is mostly noise and what is done once
+_QUICK = 5  # runs of what takes no time
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def asked(path: object, items: int) -> Found:
     kit.connect("offline", store=str(path))
     task, model = answered.make_task(items), answered.dressed(answered.scripted()[0])
     timed(found, ASK, lambda: kit.compare(task, [model], workers=64))
-    timed(found, TOTALS, current().ledger.totals)
+    timed(found, TOTALS, current().ledger.totals, runs=_QUICK)
     found[MEMORY] = megabytes()
     return found
 
@@ -93,7 +94,7 @@ def weighed(path: object, items: int) -> Found:
     task, models = answered.make_task(items), [answered.dressed(each) for each in answered.scripted()]
     kit.compare(answered.make_task(2), models)  # what is imported once does not grow
     again = timed(found, AGAIN, lambda: kit.compare(task, models))
-    timed(found, VERDICT, lambda: verdict.judge(again.frame, again.labels))
+    timed(found, VERDICT, lambda: verdict.judge(again.frame, again.labels), runs=_QUICK)
     found[f"{MEMORY}, {AGAIN}"] = megabytes()
     return found
 
