@@ -118,5 +118,10 @@ def _record(
         answers.append((plain[job.model].name, request, response))
         grade = grade_with(task.grade, response.text, task.item(job.index))
         resume.keep(job, rows.answered(response, grade))
-    store.write(lambda c: [recordings.write(c, ENDPOINT, *answer) for answer in answers])
+
+    def write(connection: sqlite3.Connection) -> None:
+        for answer in answers:
+            recordings.write(connection, ENDPOINT, *answer)
+
+    store.write(write)
     resume.flush()

@@ -198,7 +198,7 @@ TARGETS = [
     Target(ledger_suite(1_000_000), "frame", 6.0),
     Target(ledger_suite(1_000_000), f"{MEMORY}, frame", 850.0),
     Target(comparison_suite(50_000), AGAIN, 2.0),
-    Target(comparison_suite(50_000), DECIDE, 1.2),
+    Target(comparison_suite(50_000), DECIDE, 1.0),
     Target(comparison_suite(50_000), VERDICT, 0.05),
     Target(comparison_suite(50_000), MEMORY, 500.0),
 ]

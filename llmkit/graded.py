@@ -60,11 +60,11 @@ def find(
     )  # as they lie on disk, side by side
     for start in range(0, len(wanted), _AT_ONCE):
         part = order[start : start + _AT_ONCE]
-        rows = store.read(sql, (json.dumps([wanted[place][0] for place in part]),))
-        kept = [row for row in rows if row[1] == wanted[part[row[0]]][1]]
+        found = store.read(sql, (json.dumps([wanted[place][0] for place in part]),))
+        kept = [row for row in found if row[1] == wanted[part[row[0]]][1]]
         if kept:
-            places, _, *columns = zip(*kept, strict=True)
-            yield [part[place] for place in places], dict(zip(FIELDS, columns, strict=True))
+            places, _, *fields = zip(*kept, strict=True)
+            yield [part[place] for place in places], dict(zip(FIELDS, fields, strict=True))
 
 
 def keep(store: Store, rows: Sequence[tuple[Any, ...]]) -> None:
