@@ -55,12 +55,11 @@ def find(
     """
     columns = ", ".join(f"graded.{name}" for name in ("rubric", *FIELDS))
     sql = f"SELECT wanted.key, {columns} FROM json_each(?) AS wanted JOIN graded ON recording = wanted.value"
-    order = sorted(
-        range(len(wanted)), key=[key for key, _ in wanted].__getitem__
-    )  # as they lie on disk, side by side
+    keys = [key for key, _ in wanted]
+    order = sorted(range(len(wanted)), key=keys.__getitem__)  # as they lie on disk, side by side
     for start in range(0, len(wanted), _AT_ONCE):
         part = order[start : start + _AT_ONCE]
-        found = store.read(sql, (json.dumps([wanted[place][0] for place in part]),))
+        found = store.read(sql, (json.dumps([keys[place] for place in part]),))
         kept = [row for row in found if row[1] == wanted[part[row[0]]][1]]
         if kept:
             places, _, *fields = zip(*kept, strict=True)
