@@ -65,7 +65,7 @@ def by_items(scope: Scope, sizes: Sequence[int]) -> Iterator[Series]:
 def by_threads(scope: Scope, counts: Sequence[int]) -> Iterator[Series]:
     """The same calls asked by more and more threads: 0 is no growth at all."""
     rounds = []
-    for number in range(scope.rounds):
+    for number in range(min(scope.rounds, 3)):
         found = {}
         for threads in counts:
             path = scope.folder / f"threads-{number}-{threads}.sqlite"

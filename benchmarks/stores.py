@@ -31,6 +31,7 @@ AGAIN, DECIDE, VERDICT, TOTALS = "again", "decide what is missing", "verdict", "
 _MODELS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5", "openrouter/some-model")
 _LABELS = ("", "draft 1", "draft 2", "support_triage", "nightly / support_triage")
 _STATES = ("settled",) * 18 + ("unknown", "released")
+_USAGES = 20_000  # different ones
 _FIELDS = (
     *("call", "n", "budgets", "state", "worst", "charged", "cost", "cost_nano", "cost_rest", "items"),
     *("owner", "request_key", "endpoint", "model", "served", "response_id", "request_id", "usage"),
@@ -167,29 +168,35 @@ def _rounds(scope: Scope, size: int, dear: int) -> int:
 
 
 def _rows(count: int, chance: random.Random, costs: list[Decimal]) -> Iterator[Sequence[object]]:
+    usages = [_usage(chance) for _ in range(_USAGES)]
     for number in range(count):
-        tokens = (chance.randint(10, 5000), chance.randint(1, 2000))
-        cost = Decimal(tokens[0] * 5 + tokens[1] * 25).scaleb(-6)
-        cost += Decimal(chance.randint(0, 999)).scaleb(-15)
+        tokens, cost, bill, usage = chance.choice(usages)
         state, model = chance.choice(_STATES), chance.choice(_MODELS)
         settled = state == "settled"
         whole, rest = split(cost)
         worst = whole + NANO
-        day = f"2026-{1 + number * 12 // count:02}-{chance.randint(1, 28):02}"
+        day = f"2026-{1 + number * 12 // count:02}-{1 + number % 28:02}"
         when = f"{day}T12:00:00.000+00:00"
         if settled:
             costs.append(cost)
-        bill = [["input", tokens[0], "0.000005", "row"], ["output", tokens[1], "0.000025", "row"]]
-        usage = {"input_tokens": tokens[0], "output_tokens": tokens[1], "service_tier": "standard"}
         yield (
             *(f"{number:032x}", 1, "[]", state, worst),
             whole + 1 if settled else 0 if state == "released" else worst,
             *((str(cost), whole, rest) if settled else (None, None, None)),
-            *(json.dumps(bill), "boot:1:2", f"{number:064x}", "anthropic", model, model),
-            *(f"msg_{number:024}", f"req_{number:024}", json.dumps(usage)),
+            *(bill, "boot:1:2", f"{number:064x}", "anthropic", model, model),
+            *(f"msg_{number:024}", f"req_{number:024}", usage),
             *("ok" if settled else "error", chance.random() * 9, "live" if settled else None),
             *(chance.choice(_LABELS), when, when, day, *tokens, "standard", "standard"),
         )
+
+
+def _usage(chance: random.Random) -> tuple[tuple[int, int], Decimal, str, str]:
+    """Tokens in and out, what they cost, the bill and the provider's own usage, as JSON."""
+    tokens = (chance.randint(10, 5000), chance.randint(1, 2000))
+    cost = Decimal(tokens[0] * 5 + tokens[1] * 25).scaleb(-6) + Decimal(chance.randint(0, 999)).scaleb(-15)
+    bill = [["input", tokens[0], "0.000005", "row"], ["output", tokens[1], "0.000025", "row"]]
+    usage = {"input_tokens": tokens[0], "output_tokens": tokens[1], "service_tier": "standard"}
+    return tokens, cost, json.dumps(bill), json.dumps(usage)
 
 
 TARGETS = [
