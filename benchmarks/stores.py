@@ -203,7 +203,7 @@ TARGETS = [
     Target(ledger_suite(1_000_000), TOTALS, 1.0),
     Target(ledger_suite(1_000_000), "totals by model, day and label", 1.0),
     Target(ledger_suite(1_000_000), "frame", 6.0),
-    Target(ledger_suite(1_000_000), f"{MEMORY}, frame", 850.0),
+    Target(ledger_suite(1_000_000), f"{MEMORY}, frame", 750.0),
     Target(comparison_suite(50_000), AGAIN, 2.0),
     Target(comparison_suite(50_000), DECIDE, 1.0),
     Target(comparison_suite(50_000), VERDICT, 0.05),

@@ -31,6 +31,7 @@ _SECONDS = ("latency", "first_token")
 _WORDS = (
     *("day", "model", "served", "endpoint", "origin", "label", "state", "outcome", "tier", "speed", "geo"),
 )
+_KEPT = 100_000  # costs known by their text: bounds what is held beside the frame
 _AT_ONCE = 500  # rows; turned into columns while they are still in the processor's cache
 
 
@@ -46,16 +47,14 @@ def frame(store: Store, *, raw: bool = False) -> pd.DataFrame:
     numbers: defaultdict[str, int] = defaultdict(count().__next__)
     which = np.empty(total, dtype=np.int32)
     whole = {name: np.empty(total, dtype=_type(name)) for name in single}
-    done = 0
+    costs, done = _Costs(), 0
     combined = f"json_array({', '.join(_WORDS)})"
     for rows in store.chunks(f"{select((combined, *map(_read, single)))} LIMIT {total}", rows=_AT_ONCE):
         here = slice(done, done := done + len(rows))
         words, *columns = zip(*rows, strict=True)
         which[here] = [numbers[word] for word in words]
         for name, column in zip(single, columns, strict=True):
-            whole[name][here] = (
-                column if name != "cost" else [None if v is None else Decimal(v) for v in column]
-            )
+            whole[name][here] = [*map(costs.__getitem__, column)] if name == "cost" else column
     series = _words(list(numbers), which[:done])
     for name in single:
         series[name] = _final(name, whole.pop(name)[:done])
@@ -77,6 +76,16 @@ def plain(rows: Sequence[Sequence[Any]], names: Sequence[str]) -> Iterator[list[
         yield [usd(v) if d and v is not None else v for v, d in zip(row, dollars, strict=True)]
 
 
+class _Costs(dict[str | None, Decimal | None]):
+    """An amount as text -> the Decimal; one that comes again is made once, up to so many."""
+
+    def __missing__(self, text: str | None) -> Decimal | None:
+        made = None if text is None else Decimal(text)
+        if len(self) < _KEPT:
+            self[text] = made
+        return made
+
+
 def _words(combinations: Sequence[str], which: Any) -> dict[str, Any]:
     """The columns of words, by name; every word is one object however often it stands there."""
     import numpy as np
@@ -92,10 +101,6 @@ def _words(combinations: Sequence[str], which: Any) -> dict[str, Any]:
 def _read(name: str) -> str:
     """What is selected for a column: an amount nobody knows as -1, which no amount is."""
     return f"coalesce({name}, -1)" if name in _DOLLARS else name
-
-
-def _cost(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
 
 
 def _type(name: str) -> type:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from llmkit import attempts
 from llmkit.amounts import usd
 from llmkit.attempts import COLUMNS, RAW, frame
 from llmkit.ledger import Ledger
@@ -81,3 +82,9 @@ def test_a_word_that_stands_in_many_rows_is_one_object(store):
     for name in ("label", "served", "tier"):
         assert len({id(word) for word in found[name]}) == found[name].nunique(dropna=False)
     assert json.dumps(found["id"].tolist()) == json.dumps(list(range(1, 201)))
+
+
+def test_more_costs_than_are_kept_come_out_exact(store, monkeypatch):
+    monkeypatch.setattr(attempts, "_KEPT", 1)
+    filled(store, 100)
+    assert [*map(repr, frame(store)["cost"])] == [*map(repr, row_by_row(store, COLUMNS)["cost"])]
