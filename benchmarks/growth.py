@@ -25,7 +25,7 @@ CALLS = 1_000
 BY_ITEMS, BY_THREADS = "growth with items", "growth with threads"
 EXPONENT = "exponent"
 ASK, AGAIN, VERDICT, TOTALS = "ask", "again", "verdict", "ledger totals"
-_STEADY = 0.001  # seconds below which a figure is mostly noise and what is done once
+_STEADY = 0.0002  # seconds below which a figure is mostly noise and what is done once
 _QUICK = 5  # runs of what takes no time
 
 
@@ -124,7 +124,9 @@ def exponents(suite: str, rounds: Sequence[dict[int, Found]], ways: Sequence[str
                 fits.append(fit(sizes, [found[size][way] for size in sizes]))
         if fits:
             yield Series(suite, way, EXPONENT, tuple(each.exponent for each in fits))
-            yield Series(suite, f"{way}, standard error", EXPONENT, tuple(each.error for each in fits))
+        errors = [each.error for each in fits if not math.isnan(each.error)]
+        if errors:
+            yield Series(suite, f"{way}, standard error", EXPONENT, tuple(errors))
 
 
 def _of_size(scope: Scope, items: int) -> Found:
