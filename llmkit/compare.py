@@ -153,7 +153,7 @@ class _Run:
         """Ask and grade until all is done, clear or too dear; what is graded is kept in any case."""
         if any(self._enough(job) for job in jobs if self.watch is not None and self.rows.has(job)):
             return
-        missing = [job for job in jobs if not self.rows.has(job)]
+        missing = self.rows.missing(jobs)
         away = executor is not None and not getattr(self.task.grade, "asks", False)
         grading = Grading[tuple[Job, Response]](self.task.grade, executor) if executor and away else None
         work = partial(self._answer, grade=grading is None)

@@ -10,8 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from .attempts import COLUMNS, RAW, plain, select
 from .errors import UsageError
-from .spending import COLUMNS, RAW, plain, select
 from .store import Store
 from .tables import BUCKETS
 

@@ -31,7 +31,7 @@ FIELDS = (
     *("first_token", "simulated", "served", "request_id", "tier", "endpoint", *shares.COLUMNS),
 )
 _PACKAGES = ("jsonschema", "math-verify", "nltk", "python-dateutil", "sacrebleu")
-_AT_ONCE = 2000  # keys in one query: bounds what is held beside the rows wanted
+_AT_ONCE = 500  # keys in one query: what they bring is worked on while it is in the processor's cache
 
 
 def rubrics(grader: object, items: Iterable[Mapping[str, Any]]) -> list[str] | None:
@@ -46,15 +46,24 @@ def rubrics(grader: object, items: Iterable[Mapping[str, Any]]) -> list[str] | N
     return [_with(start, _plain_json(item)) for item in items]
 
 
-def find(store: Store, wanted: Sequence[tuple[str, str]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    """Of pairs of recording and rubric, the place in ``wanted`` and the ``FIELDS`` of each that is kept."""
+def find(
+    store: Store, wanted: Sequence[tuple[str, str]]
+) -> Iterator[tuple[list[int], dict[str, tuple[Any, ...]]]]:
+    """Of pairs of recording and rubric those that are kept, so many at a time, in no order.
+
+    Yields their places in ``wanted``, and the ``FIELDS`` as columns.
+    """
     columns = ", ".join(f"graded.{name}" for name in ("rubric", *FIELDS))
     sql = f"SELECT wanted.key, {columns} FROM json_each(?) AS wanted JOIN graded ON recording = wanted.value"
+    keys = [key for key, _ in wanted]
+    order = sorted(range(len(wanted)), key=keys.__getitem__)  # as they lie on disk, side by side
     for start in range(0, len(wanted), _AT_ONCE):
-        part = wanted[start : start + _AT_ONCE]
-        for place, rubric, *row in store.read(sql, (json.dumps([key for key, _ in part]),)):
-            if rubric == part[place][1]:
-                yield start + place, tuple(row)
+        part = order[start : start + _AT_ONCE]
+        found = store.read(sql, (json.dumps([keys[place] for place in part]),))
+        kept = [row for row in found if row[1] == wanted[part[row[0]]][1]]
+        if kept:
+            places, _, *fields = zip(*kept, strict=True)
+            yield [part[place] for place in places], dict(zip(FIELDS, fields, strict=True))
 
 
 def keep(store: Store, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -119,8 +128,11 @@ def _with(start: Any, text: str) -> str:
 
 
 def _plain_json(item: Mapping[str, Any]) -> str:
-    return json.dumps(item, ensure_ascii=False, default=_plain)
+    return _json(item)
 
 
 def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else repr(value)
+
+
+_json = json.JSONEncoder(ensure_ascii=False, default=_plain).encode

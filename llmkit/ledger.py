@@ -19,7 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import ceilings, exports, spending
+from . import attempts, ceilings, exports, spending
 from .amounts import NANO, nano, usd
 from .bookings import Booking, Entry, answered, priced, stated, usable, used_before
 from .ceilings import NoRoom, Realm, Standing
@@ -221,7 +221,7 @@ class Ledger:
         """One row per attempt ever made, oldest first. ``cost`` is the exact Decimal, None if unknown;
         ``charged`` (USD) is what the ceilings count: the worst case where the price never became known.
         With ``raw`` also the ids of calls and questions, the provider's own usage and the bill's lines."""
-        return spending.frame(self.store, raw=raw)
+        return attempts.frame(self.store, raw=raw)
 
     def to_csv(self, path: str | Path) -> None:
         """Write every attempt to a CSV file, amounts exact; an existing file is replaced once it is whole."""

@@ -179,8 +179,7 @@ def _keys(request: Request, prompts: Sequence[Prompt], endpoint: str, model: str
     for prompt in prompts:
         digest = start.copy()
         content = prompt if isinstance(prompt, str) else conversation(prompt)[0].content
-        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        digest.update((text + tail).encode("utf-8", "surrogatepass"))
+        digest.update((_json(content) + tail).encode("utf-8", "surrogatepass"))
         keys.append(digest.hexdigest())
     return keys
 

@@ -73,7 +73,8 @@ class Rerun:
             coins = [self._coin(policy.seed, place, repeat) for place in everything.tolist()]
             return -np.array(coins), np.zeros(len(coins))
         if isinstance(policy, Threshold):
-            found = [self._routed(policy.by, place, repeat) for place in everything.tolist()]
+            with self._silent():
+                found = [self._routed(policy.by, place, repeat) for place in everything.tolist()]
             return np.array([float(value) for value, _ in found]), np.array([_paid(fee) for _, fee in found])
         if isinstance(policy, Named):
             chosen, fees = self._choices(policy, everything, repeat)
@@ -209,7 +210,8 @@ class Rerun:
             coins = [self._coin(policy.seed, int(place), repeat) for place in at]
             return (np.array(coins) < policy.p).astype(np.int64), none
         if isinstance(policy, Threshold | Named):
-            found = [self._routed(policy.by, int(place), repeat) for place in at]
+            with self._silent():
+                found = [self._routed(policy.by, int(place), repeat) for place in at]
             place_of = policy.above if isinstance(policy, Threshold) else policy.place_of
             places = [-1 if value is _UNTOLD else place_of(value) for value, _ in found]
             return np.array(places, dtype=np.int64), [fee for _, fee in found]
@@ -233,8 +235,7 @@ class Rerun:
         lacked = self.answers.lacked
         self.answers.now = place
         try:
-            with self._silent():
-                return with_fee(by(self._bare(place, repeat)))
+            return with_fee(by(self._bare(place, repeat)))
         except NotRecorded:
             if self.answers.lacked == lacked:
                 raise

@@ -14,6 +14,7 @@ from .store import Store
 from .task import Task
 
 _AT_ONCE = 500  # grades that share one write; a run that is killed grades at most these once more
+_KEPT = 20_000_000  # characters of all prompts up to which each is made once, and not for every model
 
 Keys = list[tuple[str, ...]]
 
@@ -69,17 +70,16 @@ class Resume:
     ) -> set[int]:
         assert self._rubrics is not None
         wanted = [(key, self._rubrics[index]) for key, index in zip(keys, indices, strict=True)]
-        found = list(graded.find(self._store, wanted))
-        if not found:
-            return set()
-        columns = dict(zip(graded.FIELDS, zip(*(row for _, row in found), strict=True), strict=True))
-        columns["simulated"] = tuple(map(bool, columns["simulated"]))
-        columns["grading_cost"] = (0.0,) * len(found)  # only graders that ask nobody are vouched for
-        columns["origin"] = ("replay",) * len(found)
-        columns["answer"] = tuple(bytes.fromhex(keys[place]) for place, _ in found)
-        places = [indices[place] for place, _ in found]
-        rows.add_all(places, model, repeat, columns)
-        return set(places)
+        there: set[int] = set()
+        for found, columns in graded.find(self._store, wanted):
+            columns["simulated"] = tuple(map(bool, columns["simulated"]))
+            columns["grading_cost"] = (0.0,) * len(found)  # only graders that ask nobody are vouched for
+            columns["origin"] = ("replay",) * len(found)
+            columns["answer"] = tuple(bytes.fromhex(keys[place]) for place in found)
+            places = [indices[place] for place in found]
+            rows.add_all(places, model, repeat, columns)
+            there.update(places)
+        return there
 
 
 class _Asked(Sequence[Prompt]):
@@ -97,10 +97,23 @@ class _Asked(Sequence[Prompt]):
         return self._task.asked(index)
 
 
+def _prompts(task: Task) -> Sequence[Prompt] | None:
+    """What is sent about each item; None where a prompt is no text."""
+    texts, length = [], 0
+    for index in range(len(task)):
+        text = task.prompt_of(index)
+        if not isinstance(text, str):
+            return None
+        length += len(text)
+        if length <= _KEPT:
+            texts.append(text)
+    return texts if task.images is None and length <= _KEPT else _Asked(task)
+
+
 def _all_keys(task: Task, models: Sequence[Model], repeats: int) -> dict[tuple[int, int], Keys]:
-    if not all(isinstance(task.prompt_of(index), str) for index in range(len(task))):
+    prompts = _prompts(task)
+    if prompts is None:
         return {}
-    prompts = _Asked(task)
     found = {}
     for place, model in enumerate(models):
         for repeat in range(repeats):

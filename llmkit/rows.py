@@ -33,6 +33,7 @@ _NUMBERS = (
 _WHOLE = ("input_tokens", "output_tokens")  # int64 in the frame where all are known
 _TEXTS = ("answer", "extracted")
 _GIVEN = tuple(name for name in COLUMNS if name not in ("item", "model", "repeat"))
+_OWN = ("answer", "request_id")  # what is another in nearly every row
 _SHORT = 64  # characters; what repeats among rows is seldom longer
 
 
@@ -77,6 +78,13 @@ class Rows:
         """Whether that answer is there."""
         return bool(self._have[self._place(job)])
 
+    def missing(self, jobs: Sequence[Job]) -> list[Job]:
+        """Those of the jobs whose answers are not there."""
+        if self._count == self._total:
+            return []
+        have = self._have.tolist()
+        return [job for job in jobs if not have[self._place(job)]]
+
     def score_and_cost(self, job: Job) -> tuple[float, float]:
         """Of the answer to a job that is there; NaN is unknown."""
         place = self._place(job)
@@ -116,8 +124,7 @@ class Rows:
             if name in _NUMBERS:
                 self._columns[name][places] = np.array(values, dtype=float)
                 continue
-            kept = [self._text(name, each) if isinstance(each, str) else each for each in values]
-            self._columns[name][places] = kept
+            self._columns[name][places] = self._texts(name, values)
         self._count += len(places) - int(self._have[places].sum())
         self._have[places] = True
 
@@ -157,6 +164,12 @@ class Rows:
             recorded = name == "answer" and key is not None and not self._store.in_memory
             return bytes.fromhex(key or "") if recorded else self._spool.put(value)
         return self._same.setdefault(value, value) if len(value) <= _SHORT and name != "request_id" else value
+
+    def _texts(self, name: str, values: Sequence[Any]) -> list[Any]:
+        if name in _OWN:
+            return [self._text(name, each) if isinstance(each, str) else each for each in values]
+        kept = {each: self._text(name, each) if isinstance(each, str) else each for each in set(values)}
+        return [*map(kept.__getitem__, values)]
 
     def _place(self, job: Job) -> int:
         return (job.index * self.repeats + job.repeat) * len(self._labels) + job.model

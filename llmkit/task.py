@@ -7,6 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -290,13 +291,14 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def fill(template: str, item: Mapping[str, Any]) -> str:
     """The text a template makes of one item. Raises ``TaskError`` for a column the item lacks."""
-    missing = [name for name in columns_of(template) if name not in item]
+    pieces = _pieces(template)
+    missing = [name for _, name in pieces if name is not None and name not in item]
     if missing:
         raise TaskError(
-            f"the prompt names the column(s) {missing}, and there are {sorted(item)}; write {{{{...}}}} for "
-            "literal braces"
+            f"the prompt names the column(s) {list(dict.fromkeys(missing))}, and there are {sorted(item)}; "
+            "write {{...}} for literal braces"
         )
-    return _FIELD.sub(lambda match: _filled(match, item), template)
+    return "".join([text if name is None else f"{text}{item[name]!s}" for text, name in pieces])
 
 
 def columns_of(template: str) -> list[str]:
@@ -304,7 +306,13 @@ def columns_of(template: str) -> list[str]:
     return list(dict.fromkeys(match[1] for match in _FIELD.finditer(template) if match[1]))
 
 
-def _filled(match: re.Match[str], item: Mapping[str, Any]) -> str:
-    if match[0] in ("{{", "}}"):
-        return match[0][0]
-    return str(item[match[1]])
+@lru_cache(maxsize=256)
+def _pieces(template: str) -> tuple[tuple[str, str | None], ...]:
+    """What a template is made of: literal texts, each before a column or, with None, before no column."""
+    pieces: list[tuple[str, str | None]] = []
+    at = 0
+    for match in _FIELD.finditer(template):
+        brace = "" if match[1] else match[0][0]
+        pieces.append((template[at : match.start()] + brace, match[1]))
+        at = match.end()
+    return (*pieces, (template[at:], None))

@@ -175,3 +175,13 @@ def test_parquet_keeps_exact_decimals_or_says_what_it_needs(ledger, tmp_path):
     book(ledger, "1E-30")
     ledger.to_parquet(tmp_path / "l.parquet")
     assert pq.read_table(tmp_path / "l.parquet")["cost"].to_pylist()[1] == "1E-30"
+
+
+def test_what_is_shown_is_the_totals_by_model_day_and_label(ledger):
+    for cost, label in (("0.25", "a"), ("0.5", "b"), ("0.0000000000000000000001", "b")):
+        book(ledger, cost, label=label)
+    shown = repr(ledger)
+    for by in ("model", "label"):
+        for value, origin, spend in ledger.totals(by):
+            line = next(line for line in shown.splitlines() if line.split()[:2] == [value, origin])
+            assert f"certain {spend.certain:f} " in line

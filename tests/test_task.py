@@ -1,11 +1,14 @@
 import json
+import re
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmkit import graders
 from llmkit.errors import TaskError
-from llmkit.task import Task, read_task
+from llmkit.task import Task, fill, read_task
 
 FRAME = pd.DataFrame({"text": ["a {b}", "c"], "label": ["x", "y"], "who": ["p", "p"]})
 
@@ -160,3 +163,19 @@ def test_a_task_without_items_file_says_so(folder):
     (folder / "items.jsonl").unlink()
     with pytest.raises(TaskError, match=r"items\.jsonl is missing"):
         read_task("small")
+
+
+@given(
+    st.lists(st.sampled_from(["{a}", "{b c}", "{{", "}}", "{", "}", "{}", "x", "{x:y}", " ", "\n", "é"])),
+    st.text(max_size=5),
+)
+def test_a_prompt_is_filled_as_by_replacing_each_mark_in_turn(marks, text):
+    template, item = "".join(marks), {"a": text, "b c": 7}
+    mark = re.compile(r"\{\{|\}\}|\{([^{}\n\"':,]+)\}")
+    slowly = mark.sub(lambda m: str(item.get(m[1], "")) if m[1] else m[0][0], template)
+    lacking = [m[1] for m in mark.finditer(template) if m[1] and m[1] not in item]
+    if lacking:
+        with pytest.raises(TaskError, match=re.escape(lacking[0])):
+            fill(template, item)
+    else:
+        assert fill(template, item) == slowly
