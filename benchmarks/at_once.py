@@ -14,7 +14,7 @@ from .ways import DISK, MEMORY, WAYS
 PEAK = "the most memory, with 256 at once"
 _SHARE = 1 / 3
 # Calls at once: questions of a block, and seconds the server takes, so that so many are under way.
-_LEVELS = {1: (60, 0.0), 32: (160, 0.01), 256: (512, 0.05)}
+_LEVELS = {1: (40, 0.0), 32: (128, 0.01), 256: (512, 0.05)}
 _MOST = max(_LEVELS)
 
 

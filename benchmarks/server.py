@@ -2,7 +2,7 @@
 
     python -m benchmarks.server
 
-Prints its port, answers until its standard input is closed. Answers wait and pieces are paced as the last
+Prints its port, answers until its standard input is closed. Answers and pieces wait as the last
 ``POST /settings`` said; ``GET /counts`` tells connections and requests.
 """
 
@@ -13,7 +13,6 @@ import json
 import re
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -34,11 +33,11 @@ class Manner:
 
     Attributes:
         delay: seconds before an answer.
-        pace: seconds between two pieces of a stream; at 0 all come at once.
+        pause: seconds between the first piece of a stream and the others; at 0 all come at once.
     """
 
     delay: float = 0.0
-    pace: float = 0.0
+    pause: float = 0.0
     connections: int = 0
     requests: int = 0
 
@@ -81,7 +80,7 @@ class Answers(asyncio.Protocol):
         manner = self._manner
         if head.startswith(b"POST /settings"):
             said = json.loads(body)
-            manner.delay, manner.pace = said["delay"], said["pace"]
+            manner.delay, manner.pause = said["delay"], said["pause"]
         counts = {"connections": manner.connections, "requests": manner.requests}
         self._line.write(_whole(0, json.dumps(counts).encode()))
 
@@ -90,19 +89,16 @@ class Answers(asyncio.Protocol):
         name, question = (model[1].decode() if model else ""), questions.number_in(body)
         if not _STREAM.search(body):
             self._line.write(_whole(number, json.dumps(message(number, name, question)).encode()))
-        elif self._manner.pace:
-            self._paced(iter(chunks(number, name, question)), _HEAD % number + _EVENTS)
+            return
+        first, *rest = chunks(number, name, question)
+        if self._manner.pause:
+            self._line.write(_HEAD % number + _EVENTS + _chunk(first))
+            self._loop.call_later(self._manner.pause, self._rest, rest)
         else:
-            events = b"".join(chunks(number, name, question))
-            self._line.write(_HEAD % number + _EVENTS + _chunk(events) + b"0\r\n\r\n")
+            self._line.write(_HEAD % number + _EVENTS + _chunk(b"".join([first, *rest])) + b"0\r\n\r\n")
 
-    def _paced(self, events: Iterator[bytes], before: bytes = b"") -> None:
-        event = next(events, None)
-        if event is None:
-            self._line.write(b"0\r\n\r\n")
-        elif not self._line.is_closing():
-            self._line.write(before + _chunk(event))
-            self._loop.call_later(self._manner.pace, self._paced, events)
+    def _rest(self, events: list[bytes]) -> None:
+        self._line.write(_chunk(b"".join(events)) + b"0\r\n\r\n")
 
 
 def message(number: int, model: str, question: int) -> dict[str, Any]:
@@ -115,10 +111,10 @@ def message(number: int, model: str, question: int) -> dict[str, Any]:
 
 
 def chunks(number: int, model: str, question: int) -> list[bytes]:
-    """Its events; the first chunk holds all up to the first piece, the last all after the last piece."""
+    """Its events; the first chunk holds all up to the first piece."""
     whole = message(number, model, question)
     begun = whole | {"content": [], "stop_reason": None, "usage": whole["usage"] | {"output_tokens": 1}}
-    first, *middle, last = (_piece(piece) for piece in questions.pieces(model, question))
+    first, *rest = (_piece(piece) for piece in questions.pieces(model, question))
     before = [
         _event({"type": "message_start", "message": begun}),
         _event({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
@@ -130,7 +126,7 @@ def chunks(number: int, model: str, question: int) -> list[bytes]:
         _event(ended),
         _event({"type": "message_stop"}),
     ]
-    return [b"".join([*before, first]), *middle, b"".join([last, *after])]
+    return [b"".join([*before, first]), *rest, *after]
 
 
 def main() -> None:

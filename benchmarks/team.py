@@ -63,9 +63,9 @@ class Team:
                 del self._workers[name]
 
     def questions(self, many: int) -> int:
-        """The number of the first of so many questions that nobody of this team was asked yet."""
+        """The first number of so many questions, and one more, that nobody of this team was asked yet."""
         first = next(self._numbers)
-        self._numbers = count(first + many)
+        self._numbers = count(first + many + 1)
         return first
 
     def __enter__(self) -> Self:
