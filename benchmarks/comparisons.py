@@ -111,4 +111,5 @@ class Inspect(Way):
 
 
 def _right(log: Any, items: int) -> int:
-    return round(log.results.scores[0].metrics["accuracy"].value * items)
+    accuracy: float = log.results.scores[0].metrics["accuracy"].value
+    return round(accuracy * items)
