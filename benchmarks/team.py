@@ -83,4 +83,4 @@ class Team:
 def last_line(error: Exception) -> str:
     """The last line of a message that has one."""
     lines = str(error).strip().splitlines()
-    return lines[-1][:200] if lines else type(error).__name__
+    return lines[-1][:400] if lines else type(error).__name__
