@@ -32,7 +32,7 @@ TARGETS = (
 def run(scope: Scope) -> Iterator[Series]:
     """Every way, warm, in blocks of each kind."""
     found: dict[str, dict[str, list[float]]] = {kind: defaultdict(list) for kind in (*_KINDS, HELD)}
-    with Server() as server, Team(scope, WAYS, server.address) as team:
+    with Server() as server, Team(scope, WAYS, server) as team:
         for kind in _KINDS:
             _block(team, server, kind, scope.block(_WARM))
         for _ in range(scope.rounds):
@@ -52,7 +52,11 @@ def _block(
     work, _, pause = _KINDS[kind]
     server.answer(pause=pause)
     first, without = team.questions(questions), NO_STREAM if kind != CALL else {}
-    asked = team.each(lambda worker: worker.do(work, first=first, questions=questions), without)
+    asked = team.each(
+        lambda worker: worker.do(work, first=first, questions=questions),
+        requests=questions + 1,
+        without=without,
+    )
     return {name: (done.value, done.held) for name, done in asked}
 
 

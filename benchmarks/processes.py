@@ -104,6 +104,8 @@ class Process:
         """End it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        if self._process.stdout.closed:
+            return
         try:
             self._process.stdin.close()
             self._process.wait(5)

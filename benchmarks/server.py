@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 import threading
@@ -103,9 +104,11 @@ class Answers(asyncio.Protocol):
 
 def message(number: int, model: str, question: int) -> dict[str, Any]:
     """A whole answer."""
+    # Its process is part of the id: no two servers give two answers one id.
+    name = f"msg_{os.getpid():08d}{number:012d}"
     usage = {"input_tokens": 260, "output_tokens": questions.TOKENS, "service_tier": "standard"}
     usage |= {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
-    said = {"id": f"msg_{number:012d}", "type": "message", "role": "assistant", "model": model}
+    said = {"id": name, "type": "message", "role": "assistant", "model": model}
     text = {"type": "text", "text": questions.answer(model, question)}
     return said | {"content": [text], "stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
 

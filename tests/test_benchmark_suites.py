@@ -1,4 +1,5 @@
 import sys
+from functools import partial
 from math import isnan
 from pathlib import Path
 
@@ -221,11 +222,21 @@ def ends():
 
 def test_a_way_without_its_environment_is_lost_and_named(tmp_path):
     scope = Scope(2, tmp_path, tmp_path)
-    with Team(scope, [Way("gone", "core", "benchmarks.blocks:Block")], "http://127.0.0.1:9") as team:
+    with Server() as local, Team(scope, [Way("gone", "core", "benchmarks.blocks:Block")], local) as team:
         assert "run make bench" in team.lost["gone"]
-        assert list(team.each(lambda worker: worker.do("call"))) == []
+        assert list(team.each(lambda worker: worker.do("call"), requests=1)) == []
         first, second = team.questions(20), team.questions(5)
     assert second - first == 21
+
+
+def test_a_way_that_answers_without_asking_is_lost(monkeypatch, tmp_path):
+    monkeypatch.setattr(environments, "python", lambda name, folder: HERE)
+    [memory] = [way for way in WAYS if way.name == MEMORY]
+    with Server() as local, Team(Scope(2, tmp_path, tmp_path), [memory], local) as team:
+        ask = partial(Worker.do, work="call", first=team.questions(2), questions=2)
+        assert [name for name, _ in team.each(ask, requests=3)] == [MEMORY]
+        assert list(team.each(ask, requests=3)) == []
+    assert team.lost[MEMORY] == "it sent 0 requests where it should send 3"
 
 
 def test_an_unknown_suite_is_refused_and_a_part_of_a_run_writes_no_results(monkeypatch, tmp_path, capsys):
