@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def measured(chosen: Sequence[str], *, rounds: int, quick: bool) -> Run:
     """Every suite after the other, each with all its ways interleaved."""
-    missing = environments.missing()
+    environments.FOLDER.mkdir(exist_ok=True)
+    missing = environments.missing(environments.FOLDER)
     found: list[Series] = []
     targets: list[Target] = []
     failed: dict[str, str] = {}
@@ -56,7 +57,8 @@ def measured(chosen: Sequence[str], *, rounds: int, quick: bool) -> Run:
                 found.extend(room.run(scope))
             except Exception as error:  # noqa: BLE001 - the other suites' figures are not lost for one
                 failed[name] = repr(error)
-    versions = {name: environments.versions(name) for name in environments.names() if name not in missing}
+    there = [name for name in environments.names() if name not in missing]
+    versions = {name: environments.versions(name, environments.FOLDER) for name in there}
     return Run(found, targets, rounds, versions, missing, failed)
 
 

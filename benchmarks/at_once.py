@@ -14,7 +14,7 @@ from .ways import DISK, MEMORY, WAYS
 PEAK = "the most memory, with 256 at once"
 _SHARE = 1 / 3
 # Calls at once: questions of a block, and seconds the server takes, so that so many are under way.
-_LEVELS = {1: (60, 0.0), 32: (160, 0.01), 256: (512, 0.05)}
+_LEVELS = {1: (40, 0.0), 32: (128, 0.01), 256: (512, 0.05)}
 _MOST = max(_LEVELS)
 
 
@@ -31,7 +31,7 @@ TARGETS = tuple(
 def run(scope: Scope) -> Iterator[Series]:
     """Every way at every level in each round."""
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    with Server() as server, Team(scope, WAYS, server.address) as team:
+    with Server() as server, Team(scope, WAYS, server) as team:
         for number in range(1 + scope.part(_SHARE)):
             for level in _LEVELS:
                 for name, done in _block(scope, server, team, level):
@@ -54,7 +54,7 @@ def _block(scope: Scope, server: Server, team: Team, level: int) -> Iterator[tup
     server.answer(delay=delay)
     questions = scope.block(questions)
     first = team.questions(questions)
-    return team.each(partial(_many, first=first, questions=questions, at_once=level))
+    return team.each(partial(_many, first=first, questions=questions, at_once=level), requests=questions + 1)
 
 
 def _many(worker: Worker, *, first: int, questions: int, at_once: int) -> Done:

@@ -1,4 +1,7 @@
-"""A block of questions put to one peer in its worker: what each took, and every answer looked at."""
+"""A block of questions put to one peer in its worker: what each took, and every answer looked at.
+
+Each begins with one more question, the ``first``, that is not measured: connections may have been closed.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ class Block:
 
     def first_piece(self, *, first: int, questions: int) -> Taken:
         """One after the other, each until its first piece; the rest is read unmeasured."""
-        each = [self._begun(number) for number in range(first, first + questions)]
+        _, *each = [self._begun(number) for number in range(first, first + 1 + questions)]
         return {"cpu": median(one["cpu"] for one in each), "wall": median(one["wall"] for one in each)}
 
     def _begun(self, number: int) -> Taken:
@@ -57,7 +60,8 @@ class Block:
 
 
 def _taken(ask: Callable[[list[str]], Iterable[tuple[str, int | None]]], first: int, questions: int) -> Taken:
-    numbers = range(first, first + questions)
+    list(ask([prompt(first)]))
+    numbers = range(first + 1, first + 1 + questions)
     prompts = [prompt(number) for number in numbers]
     cpu, wall = time.process_time(), time.perf_counter()
     answers = list(ask(prompts))

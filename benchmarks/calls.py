@@ -12,11 +12,11 @@ from .ways import DISK, LITELLM, MEMORY, NO_STREAM, SDK, SDK_RAW, WAYS
 
 CALL, STREAM, FIRST = "a call, CPU", "a stream, CPU", "a stream, time to its first piece"
 HELD = "memory after these calls and streams"
-_PACE = 0.0002  # seconds between the pieces of a stream whose first one is timed
+_PAUSE = 0.004  # seconds after the first piece of a stream, so that it is read alone
 _WARM = 20
 _BLOCK = 20
-# What is asked of a block, what is taken from it, and how fast the pieces come.
-_KINDS = {CALL: ("call", "cpu", 0.0), STREAM: ("stream", "cpu", 0.0), FIRST: ("first_piece", "wall", _PACE)}
+# What is asked of a block, what is taken from it, and the pause after a first piece.
+_KINDS = {CALL: ("call", "cpu", 0.0), STREAM: ("stream", "cpu", 0.0), FIRST: ("first_piece", "wall", _PAUSE)}
 _BASELINE = {CALL: SDK, STREAM: SDK, FIRST: SDK_RAW, HELD: SDK}
 
 TARGETS = (
@@ -32,7 +32,7 @@ TARGETS = (
 def run(scope: Scope) -> Iterator[Series]:
     """Every way, warm, in blocks of each kind."""
     found: dict[str, dict[str, list[float]]] = {kind: defaultdict(list) for kind in (*_KINDS, HELD)}
-    with Server() as server, Team(scope, WAYS, server.address) as team:
+    with Server() as server, Team(scope, WAYS, server) as team:
         for kind in _KINDS:
             _block(team, server, kind, scope.block(_WARM))
         for _ in range(scope.rounds):
@@ -49,10 +49,14 @@ def run(scope: Scope) -> Iterator[Series]:
 def _block(
     team: Team, server: Server, kind: str, questions: int
 ) -> dict[str, tuple[dict[str, float], float]]:
-    work, _, pace = _KINDS[kind]
-    server.answer(pace=pace)
+    work, _, pause = _KINDS[kind]
+    server.answer(pause=pause)
     first, without = team.questions(questions), NO_STREAM if kind != CALL else {}
-    asked = team.each(lambda worker: worker.do(work, first=first, questions=questions), without)
+    asked = team.each(
+        lambda worker: worker.do(work, first=first, questions=questions),
+        requests=questions + 1,
+        without=without,
+    )
     return {name: (done.value, done.held) for name, done in asked}
 
 

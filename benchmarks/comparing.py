@@ -33,11 +33,13 @@ def run(scope: Scope) -> Iterator[Series]:
     """Every way once a round, on items of that round."""
     found: dict[str, dict[str, list[float]]] = {ANSWER: defaultdict(list), HELD: defaultdict(list)}
     items = scope.block(_ITEMS)
-    with Server() as server, Team(scope, WAYS, server.address) as team:
+    with Server() as server, Team(scope, WAYS, server) as team:
         server.answer(delay=_DELAY)
         for number in range(1 + scope.part(_SHARE)):
             first = team.questions(items)
-            for name, done in team.each(partial(_compare, first=first, items=items)):
+            for name, done in team.each(
+                partial(_compare, first=first, items=items), requests=items * len(MODELS)
+            ):
                 # The first comparison imports what only comparisons need.
                 if number:
                     found[ANSWER][name].append(1000 * done.cpu / (items * len(MODELS)))

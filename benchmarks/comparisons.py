@@ -51,8 +51,9 @@ class Llmkit(Way):
         grade = kit.graders.choice(LABELS)
         task = kit.Task(pd.DataFrame(items), prompt="{text}", target="label", grade=grade)
         done = kit.compare(task, self._models)
-        if not done.verdict.sentence:
-            raise ValueError("it has no verdict")
+        failed = done.frame[done.frame["score"].isna()]
+        if len(failed) or not done.verdict.sentence:
+            raise ValueError(f"{len(failed)} answers failed: {failed.head(1).to_dict('records')}")
         scores = done.frame.groupby("model")["score"].sum()
         return {name: int(scores[model.label]) for name, model in zip(MODELS, self._models, strict=True)}
 
@@ -111,4 +112,5 @@ class Inspect(Way):
 
 
 def _right(log: Any, items: int) -> int:
-    return round(log.results.scores[0].metrics["accuracy"].value * items)
+    accuracy: float = log.results.scores[0].metrics["accuracy"].value
+    return round(accuracy * items)

@@ -28,6 +28,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "inspect": ("inspect-ai>=0.3.280,<0.4", SDK),
 }
 OURS = "llmkit"
+_STAMP, _WHY = "stamp.json", "why-not.txt"
 # What an installer needs to know; no key that lies in this shell is handed to a package's own code.
 _PASSED_ON = (
     "PATH",
@@ -73,10 +74,11 @@ def packages(name: str) -> tuple[str, ...]:
 
 def python(name: str, folder: Path = FOLDER) -> Path:
     """Its interpreter. Raises ``NotInstalled`` where it was not made for what is asked for now."""
-    wanted, found = _stamp(name), folder / name / "stamp.json"
-    if not found.exists() or found.read_text("utf-8") != wanted:
-        raise NotInstalled(f"there is no environment {name!r} for what it should hold; run make bench")
-    return _interpreter(folder / name)
+    home = folder / name
+    if _read(home / _STAMP) == _stamp(name):
+        return _interpreter(home)
+    why = _read(home / _WHY)
+    raise NotInstalled(why or f"there is no environment {name!r} for what it should hold; run make bench")
 
 
 def make(name: str, folder: Path = FOLDER) -> Path:
@@ -90,9 +92,14 @@ def make(name: str, folder: Path = FOLDER) -> Path:
     except NotInstalled:
         home = folder / name
         shutil.rmtree(home, ignore_errors=True)
-        for step in _steps(home, packages(name)):
-            _run(step)
-        (home / "stamp.json").write_text(_stamp(name), "utf-8")
+        try:
+            for step in _steps(home, packages(name)):
+                _run(step)
+        except NotInstalled as error:
+            home.mkdir(parents=True, exist_ok=True)
+            (home / _WHY).write_text(f"it could not be made: {error}", "utf-8")
+            raise
+        (home / _STAMP).write_text(_stamp(name), "utf-8")
         return _interpreter(home)
 
 
@@ -127,13 +134,17 @@ def versions(name: str, folder: Path = FOLDER) -> dict[str, str]:
     plain = [_plain(package) for package in packages(name)]
     done = subprocess.run(
         [python(name, folder), "-I", "-c", code, *plain],
-        env=_told(),
+        env=told(),
         capture_output=True,
         text=True,
         check=True,
     )
     found: dict[str, str] = json.loads(done.stdout)
     return found
+
+
+def _read(path: Path) -> str:
+    return path.read_text("utf-8") if path.exists() else ""
 
 
 def _plain(package: str) -> str:
@@ -161,14 +172,15 @@ def _steps(home: Path, wanted: tuple[str, ...]) -> list[list[str]]:
 
 def _run(step: list[str]) -> None:
     try:
-        done = subprocess.run(step, env=_told(), capture_output=True, text=True, timeout=600)
+        done = subprocess.run(step, env=told(), capture_output=True, text=True, timeout=600)
     except subprocess.TimeoutExpired as late:
         raise NotInstalled(f"{step[0]} took longer than {late.timeout:g} s") from None
     if done.returncode:
         raise NotInstalled((done.stderr or done.stdout).strip()[-600:])
 
 
-def _told() -> dict[str, str]:
+def told() -> dict[str, str]:
+    """What an installer is told of this shell: where to look and what to trust, and no key."""
     return {
         name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_PREFIXES)
     }

@@ -104,6 +104,8 @@ class Process:
         """End it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        if self._process.stdout.closed:
+            return
         try:
             self._process.stdin.close()
             self._process.wait(5)
@@ -159,9 +161,9 @@ class Server(Process):
         self._port = self.hear()["port"]
         self.address = f"http://127.0.0.1:{self._port}"
 
-    def answer(self, *, delay: float = 0.0, pace: float = 0.0) -> dict[str, int]:
-        """From now on with so many seconds before an answer, and between two pieces. Returns its counts."""
-        return self._asked("POST", "/settings", json.dumps({"delay": delay, "pace": pace}))
+    def answer(self, *, delay: float = 0.0, pause: float = 0.0) -> dict[str, int]:
+        """From now on with so many seconds before an answer, and after a first piece. Returns its counts."""
+        return self._asked("POST", "/settings", json.dumps({"delay": delay, "pause": pause}))
 
     def counts(self) -> dict[str, int]:
         """Connections and requests so far."""

@@ -138,9 +138,9 @@ def _about(run: Run) -> str:
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     lines = [
         f"Written by `make bench` on {day}, {run.rounds} rounds (long suites fewer). {machine()}",
-        "All ways take turns in one run, against one server on the same machine; CPU is of the asking process\n"
-        "with all its threads. A ratio is the median of each round's own ratios, with the values that 10 % of\n"
-        "the rounds lie below and above. The answers are invented; nothing here says anything about a model.",
+        "All ways take turns in one run, against one server on the same machine; CPU is of the asking\n"
+        "process with all its threads. A ratio is the median of each round's own, with the values that\n"
+        "10 % of the rounds lie below and above. The answers are invented; nothing here is about a model.",
         "Packages: " + ("; ".join(_versions(name, of) for name, of in run.versions.items()) or "none") + ".",
     ]
     lines += [f"Not installed, and so not measured: {name} ({why})." for name, why in run.missing.items()]

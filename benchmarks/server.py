@@ -2,7 +2,7 @@
 
     python -m benchmarks.server
 
-Prints its port, answers until its standard input is closed. Answers wait and pieces are paced as the last
+Prints its port, answers until its standard input is closed. Answers and pieces wait as the last
 ``POST /settings`` said; ``GET /counts`` tells connections and requests.
 """
 
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -34,11 +34,11 @@ class Manner:
 
     Attributes:
         delay: seconds before an answer.
-        pace: seconds between two pieces of a stream; at 0 all come at once.
+        pause: seconds between the first piece of a stream and the others; at 0 all come at once.
     """
 
     delay: float = 0.0
-    pace: float = 0.0
+    pause: float = 0.0
     connections: int = 0
     requests: int = 0
 
@@ -81,7 +81,7 @@ class Answers(asyncio.Protocol):
         manner = self._manner
         if head.startswith(b"POST /settings"):
             said = json.loads(body)
-            manner.delay, manner.pace = said["delay"], said["pace"]
+            manner.delay, manner.pause = said["delay"], said["pause"]
         counts = {"connections": manner.connections, "requests": manner.requests}
         self._line.write(_whole(0, json.dumps(counts).encode()))
 
@@ -90,35 +90,34 @@ class Answers(asyncio.Protocol):
         name, question = (model[1].decode() if model else ""), questions.number_in(body)
         if not _STREAM.search(body):
             self._line.write(_whole(number, json.dumps(message(number, name, question)).encode()))
-        elif self._manner.pace:
-            self._paced(iter(chunks(number, name, question)), _HEAD % number + _EVENTS)
+            return
+        first, *rest = chunks(number, name, question)
+        if self._manner.pause:
+            self._line.write(_HEAD % number + _EVENTS + _chunk(first))
+            self._loop.call_later(self._manner.pause, self._rest, rest)
         else:
-            events = b"".join(chunks(number, name, question))
-            self._line.write(_HEAD % number + _EVENTS + _chunk(events) + b"0\r\n\r\n")
+            self._line.write(_HEAD % number + _EVENTS + _chunk(b"".join([first, *rest])) + b"0\r\n\r\n")
 
-    def _paced(self, events: Iterator[bytes], before: bytes = b"") -> None:
-        event = next(events, None)
-        if event is None:
-            self._line.write(b"0\r\n\r\n")
-        elif not self._line.is_closing():
-            self._line.write(before + _chunk(event))
-            self._loop.call_later(self._manner.pace, self._paced, events)
+    def _rest(self, events: list[bytes]) -> None:
+        self._line.write(_chunk(b"".join(events)) + b"0\r\n\r\n")
 
 
 def message(number: int, model: str, question: int) -> dict[str, Any]:
     """A whole answer."""
+    # Its process is part of the id: no two servers give two answers one id.
+    name = f"msg_{os.getpid():08d}{number:012d}"
     usage = {"input_tokens": 260, "output_tokens": questions.TOKENS, "service_tier": "standard"}
     usage |= {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
-    said = {"id": f"msg_{number:012d}", "type": "message", "role": "assistant", "model": model}
+    said = {"id": name, "type": "message", "role": "assistant", "model": model}
     text = {"type": "text", "text": questions.answer(model, question)}
     return said | {"content": [text], "stop_reason": "end_turn", "stop_sequence": None, "usage": usage}
 
 
 def chunks(number: int, model: str, question: int) -> list[bytes]:
-    """Its events; the first chunk holds all up to the first piece, the last all after the last piece."""
+    """Its events; the first chunk holds all up to the first piece."""
     whole = message(number, model, question)
     begun = whole | {"content": [], "stop_reason": None, "usage": whole["usage"] | {"output_tokens": 1}}
-    first, *middle, last = (_piece(piece) for piece in questions.pieces(model, question))
+    first, *rest = (_piece(piece) for piece in questions.pieces(model, question))
     before = [
         _event({"type": "message_start", "message": begun}),
         _event({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
@@ -130,7 +129,7 @@ def chunks(number: int, model: str, question: int) -> list[bytes]:
         _event(ended),
         _event({"type": "message_stop"}),
     ]
-    return [b"".join([*before, first]), *middle, b"".join([last, *after])]
+    return [b"".join([*before, first]), *rest, *after]
 
 
 def main() -> None:

@@ -22,11 +22,13 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     made: object = None
+    said: dict[str, Any]
     for line in sys.stdin:
         command = json.loads(line)
         try:
             if "make" in command:
-                made, said = named(command["make"])(**command["given"]), {"value": None}
+                made = named(command["make"])(**command["given"])
+                said = {"made": command["make"]}
             else:
                 work = command["do"]
                 function = named(work) if ":" in work else getattr(made, work)
