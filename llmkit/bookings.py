@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -93,3 +94,53 @@ def used_before(response: Response) -> CallError:
         "used, for it may belong to that one. Run again",
         maybe_paid=True,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An attempt that is there.
+
+    Attributes:
+        worst, charged: nano-dollars.
+        budgets: ids of its ceilings, as JSON.
+        elsewhere: whether the answer's id was received for another question.
+    """
+
+    row: int
+    state: str
+    worst: int
+    charged: int
+    budgets: str
+    elsewhere: int
+
+
+_INTO = (
+    "INSERT INTO attempt(call, n, budgets, state, worst, charged, owner, request_key, endpoint, model, "
+    "label, started, day)"
+)
+_VALUES = "?, ?, ?, 'reserved', ?, ?, ?, ?, ?, ?, ?, ?, ?"
+_HELD = (
+    "SELECT id, state, worst, charged, budgets, ?2 IS NOT NULL AND EXISTS (SELECT 1 FROM attempt AS old "
+    "WHERE old.response_id = ?2 AND old.id <> ?1 AND old.endpoint = new.endpoint "
+    "AND old.request_key <> new.request_key) FROM attempt AS new WHERE id = ?1"
+)
+INSERT = f"{_INTO} VALUES({_VALUES})"
+"""Writes an attempt down; takes ``row_of``."""
+INSERT_FREE = f"{_INTO} SELECT {_VALUES} WHERE NOT EXISTS (SELECT 1 FROM ceiling WHERE scope IN (?, ?))"
+"""The same where neither of two ceilings is there; takes ``row_of`` and their scopes."""
+
+
+def row_of(entry: Entry, n: int, budgets: Sequence[str], owner: str, now: str) -> tuple[Any, ...]:
+    """The row of an attempt that is about to be sent."""
+    worst = entry.worst or 0
+    held = json.dumps(budgets) if budgets else "[]"
+    asked = (entry.request_key, entry.endpoint, entry.model, entry.label)
+    return (entry.call, n, held, worst, worst, owner, *asked, now, now[:10])
+
+
+def held_by(connection: sqlite3.Connection, row: int, response_id: str | None = None) -> Held:
+    """An attempt, and whether this answer came for another. Raises ``UsageError`` if there is none."""
+    found = connection.execute(_HELD, (row, response_id)).fetchone()
+    if found is None:
+        raise UsageError(f"there is no attempt {row}; the frame's column ``id`` names those there are")
+    return Held(*found)

@@ -103,6 +103,11 @@ def put_standing(
     put(connection, budget, cap)
 
 
+def of_all(realm: Realm) -> tuple[str, str]:
+    """The scopes of the ceilings that may hold every call."""
+    return f"{realm}:store", f"{realm}:day"
+
+
 def of_call(connection: sqlite3.Connection, given: Sequence[str], realm: Realm, today: str) -> list[str]:
     """All ceilings of a call: those it brings, and those of the day and the store."""
     held = list(given)

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +20,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from . import attempts, ceilings, exports, spending
 from .amounts import NANO, nano, usd
-from .bookings import Booking, Entry, answered, priced, stated, usable, used_before
+from .bookings import (
+    INSERT,
+    INSERT_FREE,
+    Booking,
+    Entry,
+    Held,
+    answered,
+    held_by,
+    priced,
+    row_of,
+    stated,
+    usable,
+    used_before,
+)
 from .ceilings import NoRoom, Realm, Standing
 from .errors import BudgetExceeded, CallError, Stopped, StoreError, UsageError
 from .owners import alive, this_process
@@ -86,6 +98,8 @@ class Ledger:
         """
         self._close_late()
         try:
+            if not entry.budgets and (row := self._insert_free(entry, n)) is not None:
+                return row
             return self.store.write(lambda connection: self._insert(connection, entry, n))
         except NoRoom as full:
             if not self._may_free(full.budget, entry.worst or 0):
@@ -161,7 +175,7 @@ class Ledger:
         def book(connection: sqlite3.Connection) -> None:
             for booking in bookings:
                 if booking.response is None:
-                    held = _held(connection, booking.row)
+                    held = held_by(connection, booking.row)
                     values = {"outcome": booking.outcome, "error": booking.error}
                     state, charge = ("released", 0) if booking.free else ("unknown", held.worst)
                     self._move(connection, held, state, charge, values)
@@ -188,7 +202,7 @@ class Ledger:
         dollars = stated(cost)
 
         def book(connection: sqlite3.Connection) -> None:
-            held = _held(connection, row)
+            held = held_by(connection, row)
             if held.state != "unknown":
                 raise UsageError(
                     f"attempt {row} is {held.state!r}; only one that is 'unknown' can be given a cost"
@@ -237,6 +251,12 @@ class Ledger:
     def _repr_html_(self) -> str:
         return spending.html(self.store)
 
+    def _insert_free(self, entry: Entry, n: int) -> int | None:
+        """Write down an attempt that no ceiling holds; None, and nothing written, where one does."""
+        realm = ceilings.realm_of(entry.endpoint)
+        values = row_of(entry, n, [], self._owner, self._now())
+        return self.store.write_one(INSERT_FREE, (*values, *ceilings.of_all(realm)))
+
     def _insert(self, connection: sqlite3.Connection, entry: Entry, n: int) -> int:
         now = self._now()
         budgets = ceilings.of_call(connection, entry.budgets, ceilings.realm_of(entry.endpoint), now[:10])
@@ -245,16 +265,8 @@ class Ledger:
                 f"no price is known for {entry.model}, so its worst case cannot be held to "
                 f"{ceilings.words(budgets[0])}; it was not sent. Lift it, or use a model with a price"
             )
-        worst = entry.worst or 0
-        ceilings.hold(connection, budgets, worst)
-        cursor = connection.execute(
-            "INSERT INTO attempt(call, n, budgets, state, worst, charged, owner, request_key, endpoint, "
-            "model, label, started, day) VALUES(?, ?, ?, 'reserved', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(entry.call, n, json.dumps(budgets), worst, worst, self._owner),
-                *(entry.request_key, entry.endpoint, entry.model, entry.label, now, now[:10]),
-            ),
-        )
+        ceilings.hold(connection, budgets, entry.worst or 0)
+        cursor = connection.execute(INSERT, row_of(entry, n, budgets, self._owner, now))
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
@@ -266,7 +278,7 @@ class Ledger:
         keep: Callable[[Any, Response], None] | None,
     ) -> bool:
         """Whether the answer was booked; False if its id was already seen with another question."""
-        held = _held(connection, row, response.response_id)
+        held = held_by(connection, row, response.response_id)
         if held.elsewhere:
             return False
         total = usable(response)
@@ -286,7 +298,7 @@ class Ledger:
         # A UsageError and Stopped are raised before anything is sent.
         unsent = isinstance(error, UsageError | Stopped)
         free = unsent or (isinstance(error, CallError) and not error.maybe_paid)
-        held = _held(connection, row)
+        held = held_by(connection, row)
         values = {
             "outcome": "error",
             "error": f"{type(error).__name__}: {error}",
@@ -296,7 +308,7 @@ class Ledger:
         self._move(connection, held, "released" if free else "unknown", 0 if free else held.worst, values)
 
     def _move(
-        self, connection: sqlite3.Connection, held: _Held, state: str, charge: int, values: dict[str, Any]
+        self, connection: sqlite3.Connection, held: Held, state: str, charge: int, values: dict[str, Any]
     ) -> None:
         if held.state not in ("reserved", "unknown"):
             raise UsageError(f"attempt {held.row} is already {held.state}; it cannot become {state}")
@@ -363,27 +375,3 @@ class Ledger:
 
     def _now(self) -> str:
         return self._clock().isoformat(timespec="milliseconds")
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    row: int
-    state: str
-    worst: int
-    charged: int
-    budgets: str
-    elsewhere: int  # whether the answer's id was received for another question
-
-
-_HELD = (
-    "SELECT id, state, worst, charged, budgets, ?2 IS NOT NULL AND EXISTS (SELECT 1 FROM attempt AS old "
-    "WHERE old.response_id = ?2 AND old.id <> ?1 AND old.endpoint = new.endpoint "
-    "AND old.request_key <> new.request_key) FROM attempt AS new WHERE id = ?1"
-)
-
-
-def _held(connection: sqlite3.Connection, row: int, response_id: str | None = None) -> _Held:
-    found = connection.execute(_HELD, (row, response_id)).fetchone()
-    if found is None:
-        raise UsageError(f"there is no attempt {row}; the frame's column ``id`` names those there are")
-    return _Held(*found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from . import store as stores
+from . import store_errors
 from .errors import NotConnected, StoreError
 from .graded import SCHEMA as GRADED_SCHEMA
 from .human import SCHEMA as HUMAN_SCHEMA
@@ -42,7 +42,7 @@ def open_store(path: str, *, set_aside: bool) -> tuple[Store, str]:
     except StoreError as error:
         if not (set_aside and error.damaged):
             raise
-    moved = stores.set_aside(path)
+    moved = store_errors.set_aside(path)
     said = f" · the damaged store is kept as {moved.name}; ledger, recordings and ceilings begin anew"
     return Store(path, schema=schema), said
 

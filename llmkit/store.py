@@ -12,12 +12,12 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from .errors import StoreError
+from .store_errors import Explained, is_busy
 from .workers import Turns
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class Store:
         self.durability = "memory"
         self.turns = Turns()
         self._patience = patience
-        self._explained = _Explained(self.path, patience)
+        self._explained = Explained(self.path, patience)
         self._lock = threading.Lock()
         self._turn = threading.Lock()  # whoever has it writes
         self._pid = os.getpid()
@@ -89,6 +89,22 @@ class Store:
                 self._start_writer()
                 self._queue.put((work, future))
             return future.result()
+
+    def write_one(self, sql: str, parameters: Sequence[Any]) -> int | None:
+        """Run one statement that inserts a row at most; the row's id after the commit, None without one."""
+
+        def work(connection: sqlite3.Connection) -> int | None:
+            cursor = connection.execute(sql, parameters)
+            return cursor.lastrowid if cursor.rowcount else None
+
+        self._refuse_fork()
+        with self._explained:
+            if self.in_memory:
+                with self._lock:
+                    self._refuse_closed()
+                    return work(self._writer)  # a statement is a transaction
+            done = _uninterrupted(lambda: self._at_once(work, begin=False))
+        return done[0] if done else self.write(work)
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query, on a connection of its own, outside any transaction."""
@@ -209,25 +225,28 @@ class Store:
             with self._turn:
                 _commit(self._writer, [entry for entry in group if entry is not None], self._patience)
 
-    def _at_once(self, work: Work[T]) -> tuple[T] | None:
-        """The result of ``work``, written here and now; None where somebody else writes."""
+    def _at_once(self, work: Work[T], *, begin: bool = True) -> tuple[T] | None:
+        """The result of ``work``, written here and now; None where somebody else writes.
+
+        Without ``begin`` it is one statement, which is a transaction by itself.
+        """
         if not self._turn.acquire(blocking=False):
             return None
         try:
-            return (_alone(self._writer, work, None),) if self._may_write_here() else None
+            self._refuse_closed()
+            if not self._queue.empty() or not self.durability.startswith("WAL"):
+                return None
+            try:
+                if not begin:
+                    return (work(self._writer),)
+                self._writer.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not is_busy(error):
+                    raise
+                return None
+            return (_alone(self._writer, work, None),)
         finally:
             self._turn.release()
-
-    def _may_write_here(self) -> bool:
-        """Whether nobody else writes, here or in another process; then a transaction has begun."""
-        self._refuse_closed()
-        if not self._queue.empty() or not self.durability.startswith("WAL"):
-            return False
-        try:
-            self._writer.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            return False
-        return True
 
     def _refuse_closed(self) -> None:
         if self._closed:
@@ -236,23 +255,6 @@ class Store:
     def _refuse_fork(self) -> None:
         if self._pid != os.getpid():
             raise StoreError("this process was forked from the one that opened the store; connect again here")
-
-
-class _Explained:
-    """What goes wrong inside with the file, as a ``StoreError``."""
-
-    def __init__(self, path: str, patience: float) -> None:
-        self._path, self._patience = path, patience
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.Error):
-            words = _explanation(self._path, self._patience, error)
-            raise StoreError(words, damaged=_is_damage(error)) from error
-        if isinstance(error, OSError):
-            raise StoreError(f"the store {self._path!r} cannot be used: {error.strerror}") from error
 
 
 def _set_durable(connection: sqlite3.Connection) -> str:
@@ -301,7 +303,7 @@ def _begin(connection: sqlite3.Connection, patience: float) -> None:
             connection.execute("BEGIN IMMEDIATE")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+            if not is_busy(error) or time.monotonic() >= until:
                 raise
         time.sleep(pause)
         pause = min(2 * pause, 0.05)
@@ -354,38 +356,6 @@ def _answer(future: Future[Any], result: Any, failure: BaseException | None) -> 
         future.set_result(result)
     else:
         future.set_exception(failure)
-
-
-def set_aside(path: str | Path) -> Path:
-    """Rename a store, with the files SQLite keeps beside it, so that a new one can begin; nothing is lost."""
-    moved = Path(f"{path}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
-    for end in ("-wal", "-shm", ""):  # a log left behind would be read into the new file
-        file = Path(f"{path}{end}")
-        if file.exists():
-            file.rename(f"{moved}{end}")
-    return moved
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    return any(words in str(error) for words in ("malformed", "not a database", "unsupported file format"))
-
-
-def _explanation(path: str, patience: float, error: sqlite3.Error) -> str:
-    text = str(error)
-    if "locked" in text or "busy" in text:
-        return (
-            f"the store {path!r} was held by another process for {patience:g} s; nothing was changed. "
-            "Close the program that holds it, or give store= another path, and run again"
-        )
-    if _is_damage(error):
-        return (
-            f"the store {path!r} is damaged ({text}); nothing in it was changed. Move the file away, keep it "
-            "(it may hold answers you paid for), and run again with a new one: kit.connect(..., "
-            "set_aside=True) renames it and begins one without its ledger, recordings and ceilings"
-        )
-    if "full" in text:
-        return f"the disk is full: {path!r} could not be written and lost nothing. Make room and run again"
-    return f"the store {path!r} cannot be used: {text}"
 
 
 @atexit.register

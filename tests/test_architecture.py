@@ -19,7 +19,7 @@ FLOORS = {
     | {"totals", "accept", "charges"},
     3: {"workers", "model", "store", "owners", "settings", "schemas", "tools", "endpoints", "hops", "parts"}
     | {"guard", "sockets", "network", "bounds", "prices", "bills", "scope", "tables", "ceilings", "spending"}
-    | {"exports", "columns", "attempts"}
+    | {"exports", "columns", "attempts", "store_errors"}
     | {"batch_file", "bookings", "graded", "grading", "texts", "pictures", "human"}
     | {"sandbox", "sandbox_jobs", "sandbox_server", "sandbox_walls", "sandbox_monty"}
     | {"graders_code", "graders_json", "graders_math", "graders_math_child", "policy"},
