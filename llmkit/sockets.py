@@ -66,17 +66,21 @@ class Line:
         self.top = self._connection = connection
         self.handle = connection.get_extra_info("socket").dup()
 
-    def quiet(self) -> bool:
-        """Whether all that was sent over it has been read, and it is still open."""
+    def read_out(self) -> bool:
+        """Whether all that came over it has been read, to the end of an answer."""
         held = self.speaker
         if self.handle is None or held is None:
             return False
         # A second answer in one packet waits in the parser, where no look at the socket finds it.
         parser = getattr(getattr(held, "_connection", None), "_h11_state", None)
-        if parser is None or parser.trailing_data != (b"", False):
+        return parser is not None and parser.trailing_data == (b"", False) and bool(held.is_idle())
+
+    def quiet(self) -> bool:
+        """Whether it is read out, nothing more has come since, and it is still open."""
+        if not self.read_out() or self.speaker.has_expired():
             return False
         tls = self.top.get_extra_info("ssl_object")
-        return held.is_idle() and not held.has_expired() and not (tls is not None and tls.pending())
+        return not (tls is not None and tls.pending())
 
     def close(self) -> None:
         """Close it; again is harmless."""
@@ -256,7 +260,7 @@ class Call:
         self._calls.remove(self)
         with self._lock:
             line = self.line
-            if self.closed or self.ended is not None or line is None or not line.quiet():
+            if self.closed or self.ended is not None or line is None or not line.read_out():
                 return None
             self.closed, self.ended, self.line = True, "the call is closed", None
         return line
