@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -105,10 +105,15 @@ Suite = Callable[[Scope], Iterator[Series]]
 def ratio(mine: Series, theirs: Series) -> Ratio:
     """``mine`` over ``theirs``, round by round: both must have the same rounds."""
     each = [a / b if b else nan for a, b in zip(mine.values, theirs.values, strict=True)]
-    if len(each) < 2:
-        return Ratio(each[0], each[0], each[0])
-    tenths = quantiles(each, n=10, method="inclusive")
-    return Ratio(median(each), tenths[0], tenths[-1])
+    return Ratio(median(each), *spread(each))
+
+
+def spread(values: Sequence[float]) -> tuple[float, float]:
+    """The values that 10 % lie below and above; of one or none, that one or NaN."""
+    if len(values) < 2:
+        return (values[0], values[0]) if values else (nan, nan)
+    tenths = quantiles(values, n=10, method="inclusive")
+    return tenths[0], tenths[-1]
 
 
 def difference(mine: Series, theirs: Series) -> float:

@@ -17,9 +17,9 @@ from tools.labs import free_port
 from .figures import Scope, Series, Target
 from .processes import ROOT, told
 
-NOTEBOOK, LAB = "a notebook run whole, kernel included", "llmkit lab until it answers"
+NOTEBOOK, LAB = "a notebook run whole, kernel included", "JupyterLab by `llmkit lab` until it answers"
 SLOWEST, ALL = "the slowest", "all of them"
-CPU, MORE, WALL = "CPU", "CPU of programs JupyterLab starts (node, where it is installed)", "wall"
+CPU, MORE, WALL = "CPU", "CPU of node, where it is installed", "wall"
 TARGETS = (
     Target(NOTEBOOK, SLOWEST, 20.0),
     Target(NOTEBOOK, ALL, 300.0),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from math import isnan
 from pathlib import Path
 
-from .figures import Series, Target, ratio
+from .figures import Series, Target, ratio, spread
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,12 @@ def rows(series: Sequence[Series], found: Sequence[Series]) -> list[tuple[str, s
 
 
 def beside(one: Series, found: Sequence[Series]) -> str:
-    """The ratio to what it is held against, with its spread; empty where there is none."""
-    if one.against is None or one.against == (one.suite, one.way):
-        return "1" if one.against and one.values else ""
+    """The ratio to what it is held against, with its spread; where there is none, the spread alone."""
+    if one.against is None:
+        low, high = spread(one.values)
+        return f"{figure(low)} to {figure(high)}" if len(one.values) > 1 else ""
+    if one.against == (one.suite, one.way):
+        return "1" if one.values else ""
     other = next((each for each in found if (each.suite, each.way) == one.against), None)
     if other is None or not one.values or len(other.values) != len(one.values):
         return ""
@@ -60,7 +63,7 @@ def beside(one: Series, found: Sequence[Series]) -> str:
 def judged(target: Target, found: Sequence[Series]) -> tuple[str, str, str, str]:
     """What must hold, the bound, what was measured, and whether it holds."""
     value = target.value(found)
-    unit = next((one.unit for one in found if one.suite == target.suite), "")
+    unit = next((one.unit for one in found if (one.suite, one.way) == (target.suite, target.way)), "")
     if target.against is not None and not target.difference:
         unit = "x"
     bound = f"{'at least' if target.at_least else 'at most'} {said(target.bound, unit)}"
@@ -127,7 +130,7 @@ def _beside_what(series: Sequence[Series]) -> str:
     """What the ratios of a table are to."""
     against = {one.against for one in series if one.against}
     if not against:
-        return "beside"
+        return "10 % to 90 % of the rounds"
     [(suite, way), *others] = sorted(against)
     if others:
         return f"times its own in «{suite}»"

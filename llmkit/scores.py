@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,15 +41,32 @@ class Scores:
         return np.asarray(np.nanmean(self.values[label], axis=1))
 
 
-def item_scores(frame: pd.DataFrame, labels: Sequence[str], *, cluster: str | None = None) -> Scores:
-    """The paired scores a verdict stands on: only items with a graded answer of every model."""
+def rows_of(frame: pd.DataFrame, labels: Sequence[str]) -> dict[str, np.ndarray]:
+    """Which rows of a comparison's frame are of which model, (rows,) each. Raises ``UsageError`` for none."""
     if frame.empty:
         raise UsageError("there are no answers to judge")
+    models, names = pd.factorize(frame["model"])
+    places = {name: place for place, name in enumerate(names)}
+    return {label: models == places.get(label, -2) for label in labels}
+
+
+def item_scores(
+    frame: pd.DataFrame,
+    labels: Sequence[str],
+    *,
+    cluster: str | None = None,
+    of: Mapping[str, np.ndarray] | None = None,
+) -> Scores:
+    """The paired scores a verdict stands on: only items with a graded answer of every model.
+
+    ``of`` is ``rows_of``, where it is known already.
+    """
+    of = rows_of(frame, labels) if of is None else of
     items, names = pd.factorize(frame["item"])
     shape = (len(names), int(frame["repeat"].max()) + 1)
     values, costs, seconds = {}, {}, {}
     for label in labels:
-        mine = (frame["model"] == label).to_numpy()
+        mine = of[label]
         where = (items[mine], frame["repeat"].to_numpy()[mine])
         values[label], money, waits = (
             _laid_out(frame[column].to_numpy(dtype=float)[mine], where, shape)

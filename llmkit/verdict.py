@@ -14,7 +14,7 @@ from . import stats
 from .pairs import LEVEL, Pair, weigh_pairs
 from .power import items_for_half_width
 from .records import FAILED
-from .scores import Scores, item_scores
+from .scores import Scores, item_scores, rows_of
 from .stats import COUNTS_ONLY, EXPLORATORY, FEWEST_CLUSTERS, Difference, Interval
 
 SETTLED = 0.03  # half-width that "n more items would settle"
@@ -61,8 +61,10 @@ def judge(
     ``looked_early``: the run was free to stop when it liked what it saw, so that only intervals and p that
     hold at any time count.
     """
-    scores = item_scores(frame, labels, cluster=cluster)
-    rows = tuple(_row(frame, label, scores, (settings or {}).get(label, "")) for label in labels)
+    of = rows_of(frame, labels)
+    scores = item_scores(frame, labels, cluster=cluster, of=of)
+    told = frame[["outcome", "cost", "latency"]]
+    rows = tuple(_row(told[of[label]], label, scores, (settings or {}).get(label, "")) for label in labels)
     enough = len(scores.items) >= COUNTS_ONLY
     pairs = tuple(weigh_pairs(scores, labels, looked_early=looked_early)) if enough else ()
     simulated = bool((frame["simulated"] == True).any())  # noqa: E712 - the column holds None too
@@ -70,20 +72,22 @@ def judge(
     return Verdict(rows, pairs, len(scores.items), scores.dropped, simulated, sentence)
 
 
-def _row(frame: pd.DataFrame, label: str, scores: Scores, settings: str) -> ModelRow:
-    mine = frame.loc[frame["model"] == label, ["outcome", "cost", "latency"]]
-    answered = mine[~mine["outcome"].isin(list(FAILED))]  # what a failed call cost is in the ledger
+def _row(mine: pd.DataFrame, label: str, scores: Scores, settings: str) -> ModelRow:
+    counts = mine["outcome"].value_counts(dropna=False)
+    failed = sum(int(counts.get(outcome, 0)) for outcome in FAILED)
+    # What a failed call cost is in the ledger.
+    costs = mine["cost"][~mine["outcome"].isin(list(FAILED))] if failed else mine["cost"]
     means = scores.means(label) if len(scores.items) else np.array([])
     return ModelRow(
         label=label,
         score=_interval(means, scores, single=scores.values[label].shape[1] == 1),
         right=float(means.sum()),
         cost=float(np.mean(scores.costs[label])) if len(means) else float("nan"),
-        total_cost=float(answered["cost"].sum(skipna=False)),
+        total_cost=float(costs.sum(skipna=False)),
         latency=float(mine["latency"].astype(float).median()),
         calls=len(mine),
-        failed=int(mine["outcome"].isin(list(FAILED)).sum()),
-        unusual=int((~mine["outcome"].isin(["ok", *FAILED])).sum()),
+        failed=failed,
+        unusual=len(mine) - failed - int(counts.get("ok", 0)),
         settings=settings,
     )
 

@@ -95,6 +95,33 @@ def test_a_held_file_is_waited_for_and_then_named(tmp_path):
     store.close()
 
 
+@pytest.mark.parametrize("place", ["memory", "disk"])
+def test_one_statement_gives_the_rows_id_or_none(tmp_path, place):
+    store = Store(":memory:" if place == "memory" else tmp_path / "s.sqlite", schema=SCHEMA)
+    sql = "INSERT INTO word SELECT ? WHERE NOT EXISTS (SELECT 1 FROM word WHERE text = ?)"
+    assert store.write_one(sql, ("one", "one")) == 1
+    assert store.write_one(sql, ("one", "one")) is None
+    assert words(store) == ["one"]
+    assert not store._writer.in_transaction
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.write_one(sql, ("two", "two"))
+
+
+def test_one_statement_waits_for_another_process_too(tmp_path):
+    path = tmp_path / "s.sqlite"
+    store = Store(path, schema=SCHEMA, patience=5)
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    ends = threading.Timer(0.1, lambda: other.execute("ROLLBACK"))
+    ends.start()
+    assert store.write_one("INSERT INTO word VALUES(?)", ("late",)) == 1
+    ends.join()
+    other.close()
+    assert words(store) == ["late"]
+    store.close()
+
+
 @pytest.mark.parametrize("content", [b"not a database at all, but long enough to be one" * 40, b"\0" * 4096])
 def test_a_damaged_file_is_refused_and_left_as_it_is(tmp_path, content):
     path = tmp_path / "s.sqlite"
