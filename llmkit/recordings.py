@@ -217,7 +217,7 @@ def _insert(connection: Any, key: str, endpoint: str, model: str, data: bytes) -
 def pack(response: Response, content: str, *, press: bool = True) -> bytes:
     """A response, and the ``content_text()`` it answers, as JSON; amounts as decimal strings.
 
-    With ``press`` it is compressed, for a disk.
+    With ``press`` it is compressed, for a disk; a long one always is.
     """
     body = {name: getattr(response, name) for name in _PACKED}
     if response.text == _said(response.blocks):
@@ -231,7 +231,7 @@ def pack(response: Response, content: str, *, press: bool = True) -> bytes:
     body["usage"] = None if response.usage is None else _usage_out(response.usage)
     text = f'{_json(body)[:-1]},"request":{content}}}'
     data = text.encode("utf-8", "surrogatepass")
-    if not press:
+    if not press and len(data) < _LONG:
         return data
     # A window of the usual 32 KB takes longer to make than an answer to press.
     pressed = zlib.compressobj(1, zlib.DEFLATED, 14, 7) if len(data) < _LONG else zlib.compressobj(1)
