@@ -167,15 +167,13 @@ class Transport:
 
         Args:
             headers: host, length and encoding are added.
-            deadline: a ``time.monotonic()`` instant; None takes the transport's own.
+            deadline: a ``time.monotonic()`` instant, taken for a day at most; None takes the transport's own.
         """
-        ours = [
-            (b"host", aim.url.netloc),
-            (b"content-length", b"%d" % len(content)),
-            (b"accept-encoding", b"identity"),
-        ]
+        length = (b"content-length", b"%d" % len(content))
+        ours = [(b"host", aim.url.netloc), length, (b"accept-encoding", b"identity")]
         request = self.library.core.Request("POST", aim.core, headers=[*ours, *headers], content=content)
-        until = time.monotonic() + self._seconds if deadline is None else deadline
+        now = time.monotonic()
+        until = now + self._seconds if deadline is None else min(deadline, now + _LONGEST)
         try:
             return Answer(self, *self._sent(aim, request, until))
         except self.library.http.RequestError as error:

@@ -58,6 +58,12 @@ def test_its_own_deadline_holds_and_else_the_transports(make, http):
             post(make(), server.url)
 
 
+@pytest.mark.parametrize("ahead", [1e12, float("inf")])
+def test_a_deadline_no_clock_can_wait_for_is_a_day(make, ahead):
+    with serving(sends(whole(b"{}"))) as server:
+        assert post(make(), server.url, deadline=time.monotonic() + ahead).read() == b"{}"
+
+
 def test_a_body_that_drips_ends_at_the_deadline(make, http):
     def answer(connection):
         connection.sendall(SSE)
